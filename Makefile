@@ -1,0 +1,54 @@
+# `make` alone lists the recipes.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := workflows activities api imagemill cli sandbox tests benchmarks worker.py
+
+.DEFAULT_GOAL := help
+.PHONY: help demo dev test check format lint types contracts docs chaos bench lock
+
+help: ## list the recipes
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# The environment is built once, and again whenever the lock changes.
+$(VENV)/ready: requirements-dev.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(VENV)/ready ## run the main job on this machine: a catalog in, its images out
+	@$(BIN)/imagemill demo
+
+dev: $(VENV)/ready ## start the whole service on this machine, until Ctrl-C
+	@$(BIN)/imagemill dev
+
+test: $(VENV)/ready ## every test
+	$(BIN)/pytest $(ARGS)
+
+check: format lint types contracts docs test ## everything CI runs
+
+format: $(VENV)/ready ## is the code formatted?
+	$(BIN)/ruff format --check $(SOURCES)
+
+lint: $(VENV)/ready ## ruff
+	$(BIN)/ruff check $(SOURCES)
+
+types: $(VENV)/ready ## mypy, strict
+	$(BIN)/mypy
+
+contracts: $(VENV)/ready ## do imports point one way?
+	$(BIN)/lint-imports
+
+docs: $(VENV)/ready ## are the generated pages up to date, and do all links lead somewhere?
+	$(BIN)/python -m docs.build --check
+
+chaos: $(VENV)/ready ## kill things while jobs run: [ONLY=…] [SEEDS=n]
+	$(BIN)/pytest tests/chaos --chaos $(if $(ONLY),-k $(ONLY)) --seeds $(or $(SEEDS),3)
+
+bench: $(VENV)/ready ## measure: [ONLY=…]
+	$(BIN)/python -m benchmarks $(ONLY)
+
+lock: ## resolve the dependencies anew (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --extra dev pyproject.toml -o requirements-dev.lock
