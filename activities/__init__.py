@@ -1,0 +1,1 @@
+"""How each step of a workflow touches the world, through the ports alone."""

@@ -1,0 +1,1 @@
+"""What every part of the service agrees on: the domain, the ports, and the adapters behind them."""

@@ -1,0 +1,1 @@
+"""Image APIs: the one place that knows the provider's SDK and its errors."""

@@ -1,0 +1,136 @@
+"""The books of a job in control: opening a chunk, writing its results, writing the report."""
+
+import asyncio
+import hashlib
+import json
+
+from temporalio import activity
+
+from activities.delivery import Delivery, Place
+from activities.heartbeat import heartbeats
+from activities.plans import Plans
+from imagemill.domain.item import ItemRecord, ItemResult, PlannedItem
+from imagemill.domain.job import ChunkFacts, Report
+from imagemill.domain.messages import (
+    INSPECT_CHUNK,
+    OPEN_CHUNK,
+    REPORT,
+    WRITE_RESULTS,
+    ChunkTask,
+    InspectedChunk,
+    Nothing,
+    OpenedChunk,
+    ReportTask,
+    ResultsTask,
+    WrittenResults,
+)
+from imagemill.domain.places import index_key, report_key, results_key
+from imagemill.domain.pricing import Catalogue
+from imagemill.domain.results import result_of
+from imagemill.ports import Engine, ObjectStore
+
+
+class Books:
+    """Reads plans, writes results and reports."""
+
+    def __init__(
+        self, control: ObjectStore, plans: Plans, delivery: Delivery, engine: Engine, catalogue: Catalogue
+    ) -> None:
+        self._control = control
+        self._plans = plans
+        self._delivery = delivery
+        self._engine = engine
+        self._catalogue = catalogue
+
+    @activity.defn(name=OPEN_CHUNK)
+    async def open_chunk(self, task: ChunkTask) -> OpenedChunk:
+        """What each item of a chunk costs at most, and what an earlier life of it has bought."""
+        async with heartbeats():
+            items = await self._plans.items(task.tenant, task.job, task.chunk)
+            opened = OpenedChunk(maxima_nano=[-1 if item.problem else item.maximum_nano for item in items])
+            if task.recover:
+                opened.records = [record for item in items if (record := await self._recover(task, item))]
+            return opened
+
+    @activity.defn(name=WRITE_RESULTS)
+    async def write_results(self, task: ResultsTask) -> WrittenResults:
+        """Write a chunk's results file."""
+        async with heartbeats():
+            return await self._write_results(task)
+
+    @activity.defn(name=INSPECT_CHUNK)
+    async def inspect_chunk(self, task: ChunkTask) -> InspectedChunk:
+        """Ask the engine about a chunk that has been silent."""
+        async with heartbeats():
+            return await self._engine.inspect_chunk(task.job, task.chunk)
+
+    @activity.defn(name=REPORT)
+    async def report(self, task: ReportTask) -> Nothing:
+        """Write the receipt of a job and its entry in the index of ended jobs."""
+        async with heartbeats():
+            if task.records is not None:
+                await self._close_single(task)
+            await self._write_report(task)
+            return Nothing()
+
+    async def _recover(self, task: ChunkTask, item: PlannedItem) -> ItemRecord | None:
+        if item.problem:
+            return None
+        place = Place(tenant=task.tenant, job=task.job, chunk=task.chunk, item=item)
+        call = await self._delivery.find(place)
+        if call is None:
+            return None
+        return ItemRecord(index=item.index, state="succeeded", call=call)
+
+    async def _write_results(self, task: ResultsTask) -> WrittenResults:
+        items = await self._plans.items(task.tenant, task.job, task.chunk)
+        results = [
+            result_of(items[record.index], record, self._delivery.prefix, task.job) for record in task.records
+        ]
+        lines = "".join(result.model_dump_json(exclude_none=True) + "\n" for result in results).encode()
+        key = results_key(task.tenant, task.job, task.chunk)
+        await self._control.put(key, lines, content_type="application/jsonl")
+        by_model: dict[str, int] = {}
+        for result in results:
+            if result.model and (settled := _settled(result)):
+                by_model[result.model] = by_model.get(result.model, 0) + settled
+        return WrittenResults(sha256=hashlib.sha256(lines).hexdigest(), settled_by_model_nano=by_model)
+
+    async def _close_single(self, task: ReportTask) -> None:
+        """A job of one item has no chunk of its own to write its results."""
+        records = task.records or []
+        written = await self._write_results(
+            ResultsTask(job=task.job, tenant=task.tenant, chunk=0, records=records)
+        )
+        ended = task.summary.ended
+        task.settled_by_model_nano = written.settled_by_model_nano
+        task.chunks = [
+            ChunkFacts(
+                chunk=0,
+                items=len(records),
+                results_sha256=written.sha256,
+                counts=ended.counts,
+                settled_nano=ended.settled_nano,
+                written_off_nano=ended.written_off_nano,
+            )
+        ]
+
+    async def _write_report(self, task: ReportTask) -> None:
+        report = Report(
+            job=task.job,
+            tenant=task.tenant,
+            summary=task.summary,
+            settled_by_model_nano=task.settled_by_model_nano,
+            catalogue=self._catalogue.version,
+            chunks=task.chunks,
+        )
+        entry = {"job": task.job, "name": task.summary.name, "state": task.summary.state}
+        submitted = int(task.summary.submitted_at.timestamp() * 1000)
+        await asyncio.gather(
+            self._control.put(report_key(task.tenant, task.job), report.model_dump_json().encode()),
+            self._control.put(index_key(task.tenant, task.job, submitted), json.dumps(entry).encode()),
+        )
+
+
+def _settled(result: ItemResult) -> int:
+    return sum(a.cost_nano for a in result.attempts if a.outcome in ("settled", "recovered"))

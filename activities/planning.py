@@ -1,0 +1,317 @@
+"""job.plan: every row of a submission becomes an item, or a reason why it can't be one.
+
+1. claim the job for this run;
+2. read the rows: inline, or streamed from the manifest and rendered by its templates;
+3. make items of them: settings, price, names; a bad row becomes an item that has failed already;
+4. write them in chunks, and say what there is. Nothing is bought before all of it is written.
+"""
+
+import asyncio
+import json
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+
+from temporalio import activity
+
+from activities.heartbeat import heartbeats
+from activities.seen import Seen
+from imagemill.domain.errors import InvalidInput, ObjectExists
+from imagemill.domain.item import PlannedItem, Problem
+from imagemill.domain.job import Manifest, Submission, Variant
+from imagemill.domain.messages import PLAN, Plan, PlannedChunk, PlanTask
+from imagemill.domain.places import (
+    CHUNK_ITEMS,
+    claim_key,
+    file_key,
+    name_problem,
+    plan_index_key,
+    plan_key,
+    request_key,
+    safe_segment,
+)
+from imagemill.domain.pricing import Catalogue
+from imagemill.domain.request import PROMPT_CHARACTERS, ImageRequest, ImageSettings
+from imagemill.manifest import Row, read_rows
+from imagemill.ports import ObjectStore, Rendered, TemplateRenderer, Templating
+
+BATCH = 200
+FIRST_PROBLEMS = 1000
+"""So many bad rows are listed in the plan's index; all of them are in the items."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An item before it is checked."""
+
+    line: int | None
+    custom_id: str
+    prompt: str
+    settings: ImageSettings
+    variant: str | None = None
+    problem: str | None = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has been planned so far."""
+
+    chunks: list[PlannedChunk] = field(default_factory=list)
+    open: list[PlannedItem] = field(default_factory=list)
+    invalid: int = 0
+    problems: list[dict[str, object]] = field(default_factory=list)
+
+
+class Planning:
+    """Plans jobs from control."""
+
+    def __init__(self, control: ObjectStore, templating: Templating, catalogue: Catalogue) -> None:
+        self._control = control
+        self._templating = templating
+        self._catalogue = catalogue
+
+    @activity.defn(name=PLAN)
+    async def plan(self, task: PlanTask) -> Plan:
+        """Claim the job, then plan it."""
+        async with heartbeats():
+            if not await self._claim(task):
+                return Plan(duplicate=True)
+            submission = Submission.model_validate_json(
+                await self._control.get(request_key(task.tenant, task.job))
+            )
+            try:
+                return await self._plan(submission)
+            except InvalidInput as error:
+                where, what = error.problems[0]
+                return Plan(failure="manifest_unreadable", failure_detail=f"{where}: {what}")
+
+    async def _claim(self, task: PlanTask) -> bool:
+        key = claim_key(task.tenant, task.job)
+        try:
+            await self._control.put_new(key, json.dumps({"run": task.run}).encode())
+        except ObjectExists:
+            claim = json.loads(await self._control.get(key))
+            return bool(claim["run"] == task.run)
+        return True
+
+    async def _plan(self, submission: Submission) -> Plan:
+        tally = Tally()
+        with Seen() as ids, Seen() as names:
+            checker = Checker(submission, self._catalogue, ids, names)
+            async for drafts in self._drafts(submission):
+                for item in await checker.items(drafts, self._templating):
+                    await self._add(submission, tally, item)
+            await checker.close()
+        if tally.open:
+            await self._write_chunk(submission, tally)
+        return await self._conclude(submission, tally)
+
+    # --- rows ---------------------------------------------------------------------------------
+
+    async def _drafts(self, submission: Submission) -> AsyncIterator[list[Draft]]:
+        if submission.items is not None:
+            inline = (
+                Draft(
+                    line=None,
+                    custom_id=item.custom_id,
+                    prompt=item.prompt,
+                    settings=item.over(submission.defaults),
+                )
+                for item in submission.items
+            )
+            while batch := list(islice(inline, BATCH)):
+                yield batch
+        elif submission.manifest:
+            async for batch in self._manifest_drafts(submission, submission.manifest):
+                yield batch
+
+    async def _manifest_drafts(
+        self, submission: Submission, manifest: Manifest
+    ) -> AsyncIterator[list[Draft]]:
+        templates = {"id": manifest.id, "prompt": manifest.prompt}
+        renderer = await self._templating.start(templates, manifest.where)
+        try:
+            with tempfile.TemporaryDirectory(prefix="imagemill-") as folder:
+                path = Path(folder) / "manifest"
+                await self._control.download(file_key(submission.tenant, manifest.file_id), path)
+                rows = read_rows(path, manifest.format)
+                while batch := await asyncio.to_thread(lambda: list(islice(rows, BATCH))):
+                    yield await _render(batch, renderer, submission, manifest)
+        finally:
+            await renderer.close()
+
+    # --- chunks -------------------------------------------------------------------------------
+
+    async def _add(self, submission: Submission, tally: Tally, item: PlannedItem) -> None:
+        tally.open.append(item)
+        if item.problem:
+            tally.invalid += 1
+            if len(tally.problems) < FIRST_PROBLEMS:
+                tally.problems.append(
+                    {"line": item.line, "custom_id": item.custom_id, "detail": item.problem.detail}
+                )
+        if len(tally.open) == CHUNK_ITEMS:
+            await self._write_chunk(submission, tally)
+
+    async def _write_chunk(self, submission: Submission, tally: Tally) -> None:
+        items = [item.model_copy(update={"index": index}) for index, item in enumerate(tally.open)]
+        body = "".join(item.model_dump_json(exclude_none=True) + "\n" for item in items).encode()
+        key = plan_key(submission.tenant, submission.job, len(tally.chunks))
+        with suppress(ObjectExists):  # an earlier attempt at this plan wrote it, from the same rows
+            await self._control.put_new(key, body, content_type="application/jsonl")
+        maximum = sum(item.maximum_nano for item in items)
+        tally.chunks.append(PlannedChunk(items=len(items), maximum_nano=maximum))
+        tally.open = []
+
+    async def _conclude(self, submission: Submission, tally: Tally) -> Plan:
+        items = sum(chunk.items for chunk in tally.chunks)
+        plan = Plan(chunks=tally.chunks, items=items, invalid_rows=tally.invalid)
+        if items == 0:
+            plan.failure = "no_items"
+            plan.failure_detail = "the manifest has no rows, or its where template chose none of them"
+        elif tally.invalid == items:
+            plan.failure = "no_valid_items"
+            plan.failure_detail = f"all {items} rows are bad; the first: {_say(tally.problems[0])}"
+        index = plan.model_dump(mode="json") | {"problems": tally.problems}
+        await self._control.put(plan_index_key(submission.tenant, submission.job), json.dumps(index).encode())
+        return plan
+
+
+async def _render(
+    rows: list[Row], renderer: TemplateRenderer, submission: Submission, manifest: Manifest
+) -> list[Draft]:
+    """Rows through the templates; each becomes one draft a variant."""
+    sound = [row.values for row in rows if row.values is not None]
+    rendered = iter(await renderer.render(sound) if sound else [])
+    drafts: list[Draft] = []
+    for row in rows:
+        answer = next(rendered) if row.values is not None else Rendered(problem=row.problem)
+        drafts += _drafts_of(row, answer, submission, manifest)
+    return drafts
+
+
+def _drafts_of(row: Row, answer: Rendered, submission: Submission, manifest: Manifest) -> Iterator[Draft]:
+    if answer.problem:
+        yield Draft(row.line, f"line-{row.line}", "", submission.defaults, problem=answer.problem)
+        return
+    if answer.texts is None:
+        return
+    draft = Draft(row.line, answer.texts["id"].strip(), answer.texts["prompt"].strip(), submission.defaults)
+    if not manifest.variants:
+        yield draft
+    for variant in manifest.variants:
+        yield replace(draft, settings=_settings(variant).over(submission.defaults), variant=variant.name)
+
+
+def _settings(variant: Variant) -> ImageSettings:
+    return ImageSettings(**variant.model_dump(exclude={"name"}))
+
+
+class Checker:
+    """Makes items of drafts; what is wrong with one becomes its problem."""
+
+    def __init__(self, submission: Submission, catalogue: Catalogue, ids: Seen, names: Seen) -> None:
+        self._submission = submission
+        self._catalogue = catalogue
+        self._ids = ids
+        self._names = names
+        self._renderer: TemplateRenderer | None = None
+        self._count = 0
+
+    async def items(self, drafts: list[Draft], templating: Templating) -> list[PlannedItem]:
+        """The items of a batch, in order."""
+        if self._renderer is None:
+            self._renderer = await templating.start({"name": self._submission.key}, None)
+        items = [self._item(draft) for draft in drafts]
+        await self._name(items)
+        return items
+
+    async def close(self) -> None:
+        """End the renderer of names."""
+        if self._renderer:
+            await self._renderer.close()
+
+    def _item(self, draft: Draft) -> PlannedItem:
+        self._count += 1
+        place = draft.line or self._count
+        custom_id = draft.custom_id or f"line-{place}"
+        item = PlannedItem(index=0, custom_id=custom_id, variant=draft.variant, line=draft.line)
+        problem = draft.problem or self._draft_problem(draft)
+        first = None if problem else self._ids.first_line(f"{custom_id}\0{draft.variant or ''}", place)
+        if first is not None:
+            problem = f"the id {custom_id!r} was used before, on {_unit(draft)} {first}"
+            item.custom_id = f"{custom_id}~{place}"
+        if problem:
+            item.problem = Problem(code="invalid_row", detail=problem)
+            return item
+        item.request = self._request(draft)
+        found = self._catalogue.problems(item.request)
+        if found:
+            item.problem = Problem(
+                code="invalid_row", detail="; ".join(f"{where}: {what}" for where, what in found)
+            )
+        else:
+            item.maximum_nano = self._catalogue.model(item.request.model).maximum(item.request)
+        return item
+
+    def _draft_problem(self, draft: Draft) -> str | None:
+        if not draft.custom_id:
+            return "the id is empty"
+        if len(draft.custom_id) > 256:
+            return f"the id has {len(draft.custom_id)} characters; at most 256 are allowed"
+        if not draft.prompt:
+            return "the prompt is empty"
+        if len(draft.prompt) > PROMPT_CHARACTERS:
+            return f"the prompt has {len(draft.prompt)} characters; at most {PROMPT_CHARACTERS} are allowed"
+        if draft.settings.model is None:
+            return "no model is named, neither in the item nor in the job's defaults"
+        return None
+
+    def _request(self, draft: Draft) -> ImageRequest:
+        said = draft.settings.model_dump(include=set(ImageSettings.model_fields), exclude_none=True)
+        return ImageRequest(prompt=draft.prompt, **said)
+
+    # --- names --------------------------------------------------------------------------------
+
+    async def _name(self, items: list[PlannedItem]) -> None:
+        """Give every image its name, by the job's key template."""
+        wanted = [
+            (item, n)
+            for item in items
+            if item.request and not item.problem
+            for n in range(1, item.request.n + 1)
+        ]
+        if not wanted or self._renderer is None:
+            return
+        rows = [_name_row(item, n) for item, n in wanted]
+        for (item, _), answer in zip(wanted, await self._renderer.render(rows), strict=True):
+            name = (answer.texts or {}).get("name", "").strip()
+            problem = answer.problem or name_problem(name)
+            first = None if problem else self._names.first_line(name, item.line or 0)
+            if first is not None:
+                problem = f"the output name {name!r} is taken by line {first}; make the key template unique"
+            if problem:
+                item.problem = Problem(code="invalid_row", detail=problem)
+                item.maximum_nano = 0
+            item.names.append(name)
+
+
+def _name_row(item: PlannedItem, n: int) -> dict[str, object]:
+    return {
+        "custom_id": safe_segment(item.custom_id),
+        "variant": safe_segment(item.variant) if item.variant else None,  # an empty text is true in Liquid
+        "n": n,
+        "ext": item.request.extension if item.request else "",
+    }
+
+
+def _unit(draft: Draft) -> str:
+    return "item" if draft.line is None else "line"
+
+
+def _say(problem: dict[str, object]) -> str:
+    where = f"line {problem['line']}" if problem["line"] else f"item {problem['custom_id']}"
+    return f"{where}: {problem['detail']}"

@@ -1,0 +1,69 @@
+"""The HTTP application, wired from the settings."""
+
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from api import files, health, jobs, problems
+from api.context import Context, hash_key
+from api.limits import BodyLimit
+from imagemill import settings
+from imagemill.domain.pricing import Catalogue
+from imagemill.engine import TemporalEngine, connect
+from imagemill.storage.s3 import S3Store
+from imagemill.storage_probe import require_conditional_puts
+
+STORE_THREADS = 16
+
+
+def create_app() -> FastAPI:
+    """The application with its real parts; they connect when it starts.
+
+    Raises:
+        Misconfigured: a setting is missing or wrong.
+    """
+    engine = settings.read(settings.EngineSettings)
+    control = settings.read(settings.ControlSettings)
+    delivery = settings.read(settings.DeliverySettings)
+    work = settings.read(settings.WorkSettings)
+    times = settings.read(settings.TimeSettings)
+    service = settings.read(settings.ServiceSettings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store") as threads:
+            store = S3Store.connect(control, threads)
+            await require_conditional_puts(store, "control")
+            app.state.context = Context(
+                control=store,
+                delivery=S3Store.connect(delivery, threads),
+                engine=TemporalEngine(await connect(engine)),
+                catalogue=Catalogue.load(work.catalogue),
+                work=work,
+                times=times,
+                prefix=delivery.prefix,
+                tenant=service.tenant,
+                key_sha256=hash_key(service.api_key.get_secret_value()),
+            )
+            yield
+
+    return make_app(lifespan)
+
+
+def make_app(lifespan: object = None) -> FastAPI:
+    """The application without its parts: routes, errors and limits. Its OpenAPI description needs no more."""
+    app = FastAPI(
+        title="Imagemill",
+        version="1",
+        summary="Image generation in bulk: durable jobs, capped budgets, results in your own bucket.",
+        lifespan=lifespan,  # type: ignore[arg-type]
+        docs_url=None,
+        redoc_url=None,
+    )
+    problems.install(app)
+    app.add_middleware(BodyLimit)
+    for router in (files.router, jobs.router, health.router):
+        app.include_router(router)
+    return app

@@ -1,0 +1,147 @@
+"""The status of a job: its memo and those of its running chunks; long after its end its report.
+
+The job is read first and its chunks after it, so that what a chunk has handed over is counted once,
+and counts never go backwards.
+"""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+
+from api.context import Context
+from api.models import CostAnswer, HoldAnswer, InvalidRow, InvalidRows, ItemCounts, JobAnswer
+from api.problems import JOB_LOST, NOT_FOUND, Problem
+from imagemill.domain.errors import ObjectMissing, explain
+from imagemill.domain.item import Problem as ItemProblem
+from imagemill.domain.job import ENDED, JobSummary, Progress, Report
+from imagemill.domain.money import format_usd
+from imagemill.domain.places import claim_key, plan_index_key, report_key, request_key
+
+SHOWN_ROWS = 100
+
+
+async def summary_of(parts: Context, tenant: str, job: str) -> JobSummary:
+    """What is known of a job without its running chunks.
+
+    Raises:
+        Problem: the tenant has no such job, or it is lost.
+    """
+    summary = await parts.engine.job_summary(job)
+    if summary and summary.state == "duplicate":
+        summary = await _claimed(parts, tenant, job)
+    if summary is None:
+        summary = await _reported(parts, tenant, job)
+    if summary is None or summary.tenant != tenant:
+        raise Problem(NOT_FOUND, f"there is no job {job}")
+    return summary
+
+
+async def status_of(parts: Context, tenant: str, job: str) -> JobAnswer:
+    """The status of a job."""
+    summary = await summary_of(parts, tenant, job)
+    chunks = await asyncio.gather(*(parts.engine.chunk_progress(job, chunk) for chunk in summary.open_chunks))
+    progress = _sum([summary.ended, *(chunk for chunk in chunks if chunk)])
+    rows = await _invalid_rows(parts, tenant, job, summary.invalid_rows)
+    return _answer(job, summary, progress, rows)
+
+
+async def _claimed(parts: Context, tenant: str, job: str) -> JobSummary | None:
+    """The run that claimed the job, where another one, started by mistake, hides it."""
+    try:
+        claim = json.loads(await parts.control.get(claim_key(tenant, job)))
+    except ObjectMissing:
+        return None
+    return await _reported(parts, tenant, job) or await parts.engine.job_summary(job, run=claim["run"])
+
+
+async def _reported(parts: Context, tenant: str, job: str) -> JobSummary | None:
+    try:
+        return Report.model_validate_json(await parts.control.get(report_key(tenant, job))).summary
+    except ObjectMissing:
+        pass
+    try:
+        await parts.control.head(request_key(tenant, job))
+    except ObjectMissing:
+        return None
+    raise Problem(JOB_LOST, f"job {job} was submitted, but neither the engine nor the store has its end")
+
+
+async def _invalid_rows(parts: Context, tenant: str, job: str, count: int) -> InvalidRows | None:
+    if not count:
+        return None
+    index = json.loads(await parts.control.get(plan_index_key(tenant, job)))
+    first = [InvalidRow(**row) for row in index["problems"][:SHOWN_ROWS]]
+    return InvalidRows(count=count, first=first)
+
+
+def _sum(parts: list[Progress]) -> Progress:
+    whole = Progress(hold=next((part.hold for part in parts if part.hold), None))
+    for part in parts:
+        whole.counts = whole.counts.add(part.counts)
+        whole.running += part.running
+        whole.settled_nano += part.settled_nano
+        whole.written_off_nano += part.written_off_nano
+        whole.reserved_nano += part.reserved_nano
+    return whole
+
+
+def _answer(job: str, summary: JobSummary, progress: Progress, rows: InvalidRows | None) -> JobAnswer:
+    counts = progress.counts
+    pending = None if summary.items is None else summary.items - counts.terminal - progress.running
+    per_minute = _rate(summary, counts.images)
+    hold = progress.hold if summary.state == "held" else None
+    return JobAnswer(
+        id=job,
+        name=summary.name,
+        state=summary.state,
+        created_at=summary.submitted_at,
+        started_at=summary.started_at,
+        ended_at=summary.ended_at,
+        items=ItemCounts(
+            total=summary.items,
+            pending=pending,
+            running=progress.running,
+            **counts.model_dump(exclude={"images"}),
+        ),
+        images=counts.images,
+        cost=CostAnswer(
+            settled_usd=format_usd(progress.settled_nano),
+            reserved_usd=format_usd(progress.reserved_nano),
+            written_off_usd=format_usd(progress.written_off_nano),
+            limit_usd=format_usd(summary.cap_nano),
+        ),
+        images_per_minute=per_minute,
+        seconds_left=_left(summary, counts.terminal),
+        hold=hold and HoldAnswer(**hold.model_dump(), detail=explain(hold.code)),
+        failure=_failure(summary),
+        invalid_rows=rows,
+        links={name: f"/v1/jobs/{job}{path}" for name, path in _LINKS.items()},
+    )
+
+
+_LINKS = {"self": "", "items": "/items", "results": "/results", "cancel": "/cancel"}
+
+
+def _failure(summary: JobSummary) -> ItemProblem | None:
+    if not summary.failure:
+        return None
+    return ItemProblem(code=summary.failure, detail=summary.failure_detail or explain(summary.failure))
+
+
+def _elapsed(summary: JobSummary) -> float:
+    if summary.started_at is None:
+        return 0.0
+    return ((summary.ended_at or datetime.now(UTC)) - summary.started_at).total_seconds()
+
+
+def _rate(summary: JobSummary, images: int) -> float | None:
+    elapsed = _elapsed(summary)
+    return round(images * 60 / elapsed, 1) if elapsed > 0 and images else None
+
+
+def _left(summary: JobSummary, terminal: int) -> float | None:
+    if summary.state in ENDED:
+        return 0.0
+    if not terminal or summary.items is None:
+        return None
+    return round(_elapsed(summary) / terminal * (summary.items - terminal), 1)

@@ -1,0 +1,139 @@
+"""Our errors, grouped by what the caller does next.
+
+The messages never hold a prompt, a key or a presigned address: they travel through workflow
+histories and logs.
+"""
+
+
+class ImagemillError(Exception):
+    """Something went wrong in Imagemill."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (self.__doc__ or "").strip().splitlines()[0])
+
+
+# --- the paid call: what is known of the money ---------------------------------------------------
+
+
+class CallError(ImagemillError):
+    """A paid call did not bring images.
+
+    Attributes:
+        code: our stable word for what happened, a key of ``EXPLANATIONS``.
+        request_id: the provider's id of the request, where it told one.
+    """
+
+    def __init__(self, code: str, request_id: str | None = None) -> None:
+        super().__init__(f"{code} (provider request {request_id})" if request_id else code)
+        self.code = code
+        self.request_id = request_id
+
+
+class NotSent(CallError):
+    """The request provably never left: retry, the reservation still stands."""
+
+
+class NotBilled(CallError):
+    """The provider said no before doing anything: retry when told, the reservation still stands.
+
+    Attributes:
+        retry_after: seconds that the provider asked for, or None.
+    """
+
+    def __init__(self, code: str, request_id: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(code, request_id)
+        self.retry_after = retry_after
+
+
+class Refused(CallError):
+    """The provider refuses this item for good: give the item up.
+
+    Attributes:
+        blocked: it was the provider's moderation.
+        maybe_billed: the refusal came at the output, or at a stage that was not said.
+    """
+
+    def __init__(
+        self, code: str, request_id: str | None = None, *, blocked: bool = False, maybe_billed: bool = False
+    ) -> None:
+        super().__init__(code, request_id)
+        self.blocked = blocked
+        self.maybe_billed = maybe_billed
+
+
+class AccountTrouble(CallError):
+    """No call can succeed until somebody mends the provider account: hold the work."""
+
+
+class OutcomeUnknown(CallError):
+    """The call may have been billed and brought nothing: write the reservation off."""
+
+
+# --- the store -----------------------------------------------------------------------------------
+
+
+class StoreError(ImagemillError):
+    """The object store did not do what was asked."""
+
+
+class ObjectMissing(StoreError):
+    """There is no object under that key."""
+
+
+class ObjectExists(StoreError):
+    """A conditional put found an object under that key already."""
+
+
+class StoreUnavailable(StoreError):
+    """The store can't be reached, or says to come back later: try again."""
+
+
+class StoreRefused(StoreError):
+    """The store refuses: no such bucket, no permission, a bad request. Somebody has to mend it."""
+
+
+class EngineUnavailable(ImagemillError):
+    """The engine can't be reached, or says to come back later: try again."""
+
+
+# --- what was asked for --------------------------------------------------------------------------
+
+
+class InvalidInput(ImagemillError):
+    """What was submitted can't be run as it is.
+
+    Attributes:
+        problems: (where, what was wrong and what would be right), the where as a JSON pointer or
+            as "line 17".
+    """
+
+    def __init__(self, problems: list[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{where}: {what}" for where, what in problems[:3]))
+        self.problems = problems
+
+
+class Misconfigured(ImagemillError):
+    """A setting is missing or wrong; the message names it."""
+
+
+EXPLANATIONS = {
+    "blocked": "The provider's moderation refused this item.",
+    "invalid_request": "The provider refused the parameters of this item.",
+    "request_above_limit": "One call of this item is above the provider's limit; ask for a lower n.",
+    "invalid_row": "The row could not be turned into a request; nothing was bought.",
+    "unknown_outcome": "The call may have been billed, brought no image, and was not bought again.",
+    "budget_exhausted": "The job's cap left no money for this item.",
+    "cancelled": "The job was cancelled before this item was bought.",
+    "invalid_api_key": "The provider refuses the API key.",
+    "permission_denied": "The provider refuses this account: check its verification and permissions.",
+    "model_not_found": "The provider does not know the model, or this account may not use it.",
+    "insufficient_quota": "The provider account is out of credit.",
+    "billing_hard_limit_reached": "The provider account has reached its own billing limit.",
+    "rate_limited": "The provider asked to slow down.",
+}
+"""One sentence for each code that an item or a hold can carry."""
+
+
+def explain(code: str) -> str:
+    """Say what a code means; a code that is not in the table explains itself."""
+    return EXPLANATIONS.get(code, code.replace("_", " "))

@@ -1,0 +1,16 @@
+"""Ids that sort by the time of their making, in the ULID form (48 bits of milliseconds, 80 of chance)."""
+
+import secrets
+import time
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def new_id(kind: str) -> str:
+    """Make an id such as ``job_01J9ZC3V5N8Q4T6W7XKABCDEFG``."""
+    return f"{kind}_{_ulid(time.time_ns() // 1_000_000, secrets.randbits(80))}"
+
+
+def _ulid(milliseconds: int, chance: int) -> str:
+    number = (milliseconds << 80) | chance
+    return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))

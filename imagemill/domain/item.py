@@ -1,0 +1,102 @@
+"""An item: what its plan says, and what became of it."""
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from imagemill.domain.request import ImageRequest
+
+ItemState = Literal["pending", "running", "succeeded", "blocked", "failed", "skipped", "cancelled"]
+TERMINAL: tuple[ItemState, ...] = ("succeeded", "blocked", "failed", "skipped", "cancelled")
+
+
+class Problem(BaseModel):
+    """Why an item failed: a stable code, and a sentence for a person."""
+
+    code: str
+    detail: str
+
+
+class PlannedItem(BaseModel):
+    """One line of a chunk's plan: everything that is needed to buy this item, or why it can't be bought.
+
+    ``names`` are the delivery names of its images within the job's prefix, one for each of n.
+    """
+
+    index: int
+    custom_id: str
+    variant: str | None = None
+    line: int | None = None
+    request: ImageRequest | None = None
+    names: list[str] = Field(default_factory=list)
+    maximum_nano: int = 0
+    problem: Problem | None = None
+
+
+class ImageFacts(BaseModel):
+    """What is known of one stored image from its bytes."""
+
+    sha256: str
+    bytes: int
+    width: int
+    height: int
+    format: str
+
+
+class CallRecord(BaseModel):
+    """What one paid call brought, as its images' metadata or the item's record in control say it."""
+
+    reservation: str
+    call: str
+    model: str
+    images: list[ImageFacts]
+    cost_nano: int
+    estimated: bool = False
+    request_id: str | None = None
+    as_set: bool = False
+    """Its images carry the reservation in their names, since one conditional put can't name several."""
+
+
+class Attempt(BaseModel):
+    """One reservation of an item and what became of it."""
+
+    reservation: str
+    outcome: Literal["settled", "released", "written_off", "recovered"]
+    cost_nano: int = 0
+    code: str | None = None
+    request_id: str | None = None
+
+
+class ItemRecord(BaseModel):
+    """What became of one item, as it travels through a workflow: ids, counts, costs, hashes."""
+
+    index: int
+    state: ItemState = "pending"
+    code: str | None = None
+    call: CallRecord | None = None
+    attempts: list[Attempt] = Field(default_factory=list)
+    warnings: list[str] = Field(default_factory=list)
+    cost_nano: int = 0
+
+
+class DeliveredImage(ImageFacts):
+    """One image of a result: where it lies in the delivery bucket, and what it is."""
+
+    key: str
+
+
+class ItemResult(BaseModel):
+    """One line of a chunk's results file."""
+
+    index: int
+    custom_id: str
+    variant: str | None = None
+    line: int | None = None
+    state: ItemState
+    model: str | None = None
+    images: list[DeliveredImage] = Field(default_factory=list)
+    cost_nano: int = 0
+    estimated: bool = False
+    problem: Problem | None = None
+    warnings: list[str] = Field(default_factory=list)
+    attempts: list[Attempt] = Field(default_factory=list)

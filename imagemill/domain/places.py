@@ -1,0 +1,97 @@
+"""Where things lie in the two buckets, and which names an image may have."""
+
+import hashlib
+import re
+import unicodedata
+
+LONGEST_NAME = 700
+"""Bytes; S3 allows 1,024 for a whole key, of which prefix, job and reservation need their part."""
+
+CHUNK_ITEMS = 500
+
+
+def file_key(tenant: str, file_id: str) -> str:
+    """An uploaded file (control)."""
+    return f"files/{tenant}/{file_id}"
+
+
+def request_key(tenant: str, job: str) -> str:
+    """The submission (control)."""
+    return f"jobs/{tenant}/{job}/request.json"
+
+
+def claim_key(tenant: str, job: str) -> str:
+    """Which run of the job's workflow is the one that runs it (control)."""
+    return f"jobs/{tenant}/{job}/claim.json"
+
+
+def plan_key(tenant: str, job: str, chunk: int) -> str:
+    """A chunk's items, a line each (control)."""
+    return f"jobs/{tenant}/{job}/plan/{chunk}.jsonl"
+
+
+def plan_index_key(tenant: str, job: str) -> str:
+    """What planning found: chunks, sizes, the first bad rows (control)."""
+    return f"jobs/{tenant}/{job}/plan/index.json"
+
+
+def record_key(tenant: str, job: str, chunk: int, index: int) -> str:
+    """Which set of images counts for an item of several (control)."""
+    return f"jobs/{tenant}/{job}/records/{chunk}/{index}.json"
+
+
+def results_key(tenant: str, job: str, chunk: int) -> str:
+    """What became of a chunk's items, a line each (control)."""
+    return f"jobs/{tenant}/{job}/results/{chunk}.jsonl"
+
+
+def report_key(tenant: str, job: str) -> str:
+    """The receipt (control)."""
+    return f"jobs/{tenant}/{job}/report.json"
+
+
+def index_key(tenant: str, job: str, milliseconds: int) -> str:
+    """The job in the list of ended ones, newest first in the order of keys (control)."""
+    return f"index/{tenant}/{10**14 - milliseconds:015d}-{job}.json"
+
+
+def idempotency_key(tenant: str, key: str) -> str:
+    """The record of a submission under an idempotency key (control)."""
+    return f"idempotency/{tenant}/{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def image_key(prefix: str, job: str, name: str) -> str:
+    """An image (delivery)."""
+    return "/".join(part for part in (prefix.strip("/"), job, name) if part)
+
+
+def name_in_set(name: str, reservation: str) -> str:
+    """The name of an image of a set of several: it carries the reservation that paid for it."""
+    stem, dot, extension = name.rpartition(".")
+    return f"{stem}.{reservation}{dot}{extension}" if dot else f"{name}.{reservation}"
+
+
+_UNSAFE = re.compile(r"[^\w.,+@=()\- ]")
+
+
+def safe_segment(text: str) -> str:
+    """Text as one segment of a name. Where something had to give way, a short hash keeps it unique."""
+    plain = unicodedata.normalize("NFC", text)
+    safe = _UNSAFE.sub("_", plain).strip(" ")
+    if safe.strip(".") == "":
+        safe = "_" + safe
+    safe = safe.encode()[:150].decode(errors="ignore")
+    return safe if safe == text else f"{safe}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def name_problem(name: str) -> str | None:
+    """Why an image can't have this name, or None where it can."""
+    if not name or name.endswith("/"):
+        return "the output name is empty"
+    if len(name.encode()) > LONGEST_NAME:
+        return f"the output name has more than {LONGEST_NAME} bytes"
+    if any(segment in ("", ".", "..") for segment in name.split("/")):
+        return f"the output name {name!r} has an empty, '.' or '..' part"
+    if any(unicodedata.category(character).startswith("C") or character == "\\" for character in name):
+        return f"the output name {name!r} has a control character or a backslash"
+    return None

@@ -1,0 +1,56 @@
+"""What is asked of the image API for one item, and the settings that an item can leave to its job."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PROMPT_CHARACTERS = 32_000
+"""The provider's limit on a prompt."""
+
+OutputFormat = Literal["png", "jpeg", "webp"]
+Size = Annotated[str, Field(pattern=r"^(auto|[1-9]\d{1,4}x[1-9]\d{1,4})$", examples=["1024x1024"])]
+EXTENSIONS: dict[str, str] = {"png": "png", "jpeg": "jpg", "webp": "webp"}
+
+
+class ImageSettings(BaseModel):
+    """How the images of an item are to be made; what is None is left to the job's defaults."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str | None = Field(default=None, max_length=100, examples=["gpt-image-2.5-flare"])
+    size: Size | None = None
+    quality: Literal["low", "medium", "high", "xhigh", "max", "auto"] | None = None
+    output_format: OutputFormat | None = None
+    output_compression: int | None = Field(default=None, ge=0, le=100)
+    background: Literal["transparent", "opaque", "auto"] | None = None
+    moderation: Literal["auto", "low"] | None = None
+    n: int | None = Field(default=None, ge=1, le=10)
+
+    def over(self, other: "ImageSettings") -> "ImageSettings":
+        """These settings, with what they leave open taken from the other ones."""
+        return ImageSettings(**(other._said() | self._said()))
+
+    def _said(self) -> dict[str, object]:
+        names = ImageSettings.model_fields
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+
+class ImageRequest(BaseModel):
+    """One paid call: a prompt and every setting resolved. What is None is not sent."""
+
+    model_config = ConfigDict(frozen=True)
+
+    prompt: str
+    model: str
+    size: str = "auto"
+    quality: str = "auto"
+    output_format: OutputFormat = "png"
+    output_compression: int | None = None
+    background: str | None = None
+    moderation: str | None = None
+    n: int = 1
+
+    @property
+    def extension(self) -> str:
+        """The file name's extension for the format that is asked for."""
+        return EXTENSIONS[self.output_format]

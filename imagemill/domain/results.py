@@ -1,0 +1,47 @@
+"""One line of the results: what the plan says of an item, and what became of it."""
+
+from imagemill.domain.errors import explain
+from imagemill.domain.item import CallRecord, DeliveredImage, ItemRecord, ItemResult, PlannedItem, Problem
+from imagemill.domain.places import image_key, name_in_set
+
+
+def result_of(item: PlannedItem, record: ItemRecord, prefix: str, job: str) -> ItemResult:
+    """The result of an item; ``prefix`` is that of the delivery bucket."""
+    names = delivered_names(item.names, record.call) if record.call else []
+    images = record.call.images if record.call else []
+    return ItemResult(
+        index=item.index,
+        custom_id=item.custom_id,
+        variant=item.variant,
+        line=item.line,
+        state=record.state,
+        model=item.request.model if item.request else None,
+        images=[
+            DeliveredImage(key=image_key(prefix, job, name), **facts.model_dump())
+            for name, facts in zip(names, images, strict=True)
+        ],
+        cost_nano=sum(attempt.cost_nano for attempt in record.attempts),
+        estimated=bool(record.call and record.call.estimated),
+        problem=_problem(item, record),
+        warnings=record.warnings,
+        attempts=record.attempts,
+    )
+
+
+def delivered_names(names: list[str], call: CallRecord) -> list[str]:
+    """The names under which the images of a call lie."""
+    if call.as_set:
+        return set_names(names, call.reservation, len(call.images))
+    return names[: len(call.images)]
+
+
+def set_names(names: list[str], reservation: str, count: int) -> list[str]:
+    """Names for a set of images; there may be more than were planned, if the provider sends more."""
+    numbered = [names[n] if n < len(names) else f"{n + 1}-{names[-1]}" for n in range(count)]
+    return [name_in_set(name, reservation) for name in numbered]
+
+
+def _problem(item: PlannedItem, record: ItemRecord) -> Problem | None:
+    if item.problem:
+        return item.problem
+    return Problem(code=record.code, detail=explain(record.code)) if record.code else None

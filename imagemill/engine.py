@@ -1,0 +1,154 @@
+"""The Temporal server, as the API and the activities see it."""
+
+from datetime import timedelta
+
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.common import (
+    Priority,
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDReusePolicy,
+)
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from imagemill.domain.errors import EngineUnavailable, Misconfigured
+from imagemill.domain.item import ItemRecord
+from imagemill.domain.job import JobSummary, Progress
+from imagemill.domain.messages import (
+    CANCEL,
+    JOB,
+    MAIN_QUEUE,
+    PROGRESS_MEMO,
+    RECORDS,
+    SUMMARY_MEMO,
+    ChunkReport,
+    InspectedChunk,
+    JobStart,
+    RecordsAnswer,
+    chunk_workflow_id,
+)
+from imagemill.settings import EngineSettings
+
+TENANT_ATTRIBUTE = SearchAttributeKey.for_keyword("ImagemillTenant")
+STATE_ATTRIBUTE = SearchAttributeKey.for_keyword("ImagemillState")
+QUERY_SECONDS = 2.0
+
+
+async def connect(settings: EngineSettings) -> Client:
+    """Connect to the server.
+
+    Raises:
+        Misconfigured: nothing answers at that address.
+    """
+    try:
+        return await Client.connect(
+            settings.address, namespace=settings.namespace, data_converter=pydantic_data_converter
+        )
+    except (RuntimeError, RPCError) as error:
+        raise Misconfigured(
+            f"no Temporal server answers at {settings.address} (IMAGEMILL_TEMPORAL_ADDRESS): "
+            f"{str(error).splitlines()[0]}"
+        ) from None
+
+
+class TemporalEngine:
+    """Jobs and chunks as workflows of one namespace."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def start_job(self, start: JobStart) -> None:
+        """Start a job's workflow, once."""
+        place = start.place
+        try:
+            await self._client.start_workflow(
+                JOB,
+                start,
+                id=place.job,
+                task_queue=MAIN_QUEUE,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                memo={SUMMARY_MEMO: start.summary},
+                priority=Priority(priority_key=place.priority, fairness_key=place.tenant),
+                search_attributes=TypedSearchAttributes(
+                    [
+                        SearchAttributePair(TENANT_ATTRIBUTE, place.tenant),
+                        SearchAttributePair(STATE_ATTRIBUTE, start.summary.state),
+                    ]
+                ),
+            )
+        except WorkflowAlreadyStartedError:
+            return
+        except RPCError as error:
+            raise _unavailable(error) from None
+
+    async def job_summary(self, job: str, run: str | None = None) -> JobSummary | None:
+        """What the job's memo says."""
+        try:
+            described = await self._client.get_workflow_handle(job, run_id=run).describe()
+            return await described.memo_value(SUMMARY_MEMO, default=None, type_hint=JobSummary)
+        except RPCError as error:
+            _raise_unless_missing(error)
+            return None
+
+    async def chunk_progress(self, job: str, chunk: int) -> Progress | None:
+        """What a chunk's memo says."""
+        try:
+            described = await self._client.get_workflow_handle(chunk_workflow_id(job, chunk)).describe()
+            return await described.memo_value(PROGRESS_MEMO, default=None, type_hint=Progress)
+        except RPCError as error:
+            _raise_unless_missing(error)
+            return None
+
+    async def records(self, workflow_id: str) -> list[ItemRecord] | None:
+        """The items that a running job or chunk knows of."""
+        handle = self._client.get_workflow_handle(workflow_id)
+        try:
+            answer: RecordsAnswer = await handle.query(
+                RECORDS, result_type=RecordsAnswer, rpc_timeout=timedelta(seconds=QUERY_SECONDS)
+            )
+        except RPCError:
+            return None
+        return answer.records
+
+    async def cancel_job(self, job: str) -> bool:
+        """Tell a job to cancel."""
+        try:
+            await self._client.get_workflow_handle(job).signal(CANCEL)
+        except RPCError as error:
+            _raise_unless_missing(error)
+            return False
+        return True
+
+    async def inspect_chunk(self, job: str, chunk: int) -> InspectedChunk:
+        """Does the chunk still run, and what did it report if not?"""
+        handle = self._client.get_workflow_handle(chunk_workflow_id(job, chunk), result_type=ChunkReport)
+        try:
+            described = await handle.describe()
+            if described.status == WorkflowExecutionStatus.RUNNING:
+                return InspectedChunk(running=True)
+            return InspectedChunk(running=False, report=await handle.result())
+        except WorkflowFailureError:
+            return InspectedChunk(running=False)
+        except RPCError as error:
+            _raise_unless_missing(error)
+            return InspectedChunk(running=False)
+
+    async def is_reachable(self) -> bool:
+        """Does the engine answer?"""
+        try:
+            return await self._client.service_client.check_health(timeout=timedelta(seconds=2))
+        except RPCError:
+            return False
+
+
+def _raise_unless_missing(error: RPCError) -> None:
+    """That the engine does not know what was asked for is an answer; every other error is raised as ours."""
+    if error.status != RPCStatusCode.NOT_FOUND:
+        raise _unavailable(error) from None
+
+
+def _unavailable(error: RPCError) -> EngineUnavailable:
+    return EngineUnavailable(f"the engine does not answer ({error.status.name.lower()})")

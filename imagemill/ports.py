@@ -1,0 +1,154 @@
+"""What the activities and the API need of the world, as protocols; adapters and fakes implement them.
+
+Every method may raise the errors of ``imagemill.domain.errors`` that its docstring names, and no
+vendor's error ever.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from imagemill.domain.item import ItemRecord
+from imagemill.domain.job import JobSummary, Progress
+from imagemill.domain.messages import InspectedChunk, JobStart
+from imagemill.domain.pricing import Usage
+from imagemill.domain.request import ImageRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFacts:
+    """What the store tells of an object without its bytes. Metadata is plain text, decoded."""
+
+    size: int
+    content_type: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class ObjectStore(Protocol):
+    """A bucket. All methods raise StoreUnavailable (try again) and StoreRefused (mend it)."""
+
+    async def put(self, key: str, data: bytes, *, content_type: str = "application/json") -> None:
+        """Store the object, over an older one of that key."""
+
+    async def put_new(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        content_type: str = "application/json",
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """Store the object if there is none under that key.
+
+        Metadata values may be any text; all of it must stay under 2 KB once percent-encoded.
+
+        Raises:
+            ObjectExists: there is one, or another put of that key is under way.
+        """
+
+    async def get(self, key: str) -> bytes:
+        """The whole object. Raises ObjectMissing."""
+
+    async def head(self, key: str) -> ObjectFacts:
+        """What is known of an object. Raises ObjectMissing."""
+
+    async def start_of(self, key: str, length: int) -> bytes:
+        """The first bytes of an object, fewer if it is shorter. Raises ObjectMissing."""
+
+    async def delete(self, key: str) -> None:
+        """Remove the object, if it is there."""
+
+    async def upload(
+        self, key: str, source: BinaryIO, *, content_type: str, metadata: Mapping[str, str]
+    ) -> None:
+        """Store an open file of any size, in parts."""
+
+    async def download(self, key: str, target: Path) -> None:
+        """Fetch an object of any size into a file. Raises ObjectMissing."""
+
+    def keys(self, prefix: str) -> AsyncIterator[str]:
+        """The keys under a prefix, in order."""
+
+    def presign_get(self, key: str, seconds: int) -> str:
+        """An address that gives the object to whoever has it, for so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedImages:
+    """What the provider answered: the images' bytes as they came, and its own count of tokens.
+
+    ``usage`` is None where the provider sent none, or an all-zero one.
+    """
+
+    images: Sequence[bytes]
+    usage: Usage | None
+    request_id: str | None
+
+
+class ImageProvider(Protocol):
+    """The image API."""
+
+    async def generate(self, request: ImageRequest, *, deadline: float) -> GeneratedImages:
+        """Buy images; one request goes out at most. The deadline bounds the whole call, in seconds.
+
+        Raises:
+            NotSent: the request did not leave.
+            NotBilled: refused before generation; may be tried again when told.
+            Refused: refused for good.
+            AccountTrouble: refused until somebody mends the account.
+            OutcomeUnknown: anything else.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """One row through the templates: the text of each, or why there is none; neither: it is not chosen."""
+
+    texts: Mapping[str, str] | None = None
+    problem: str | None = None
+
+
+class TemplateRenderer(Protocol):
+    """Renders templates of strangers, where neither memory nor time of ours is at stake."""
+
+    async def render(self, rows: Sequence[Mapping[str, object]]) -> Sequence[Rendered]:
+        """Render every row with all templates, one answer a row, in order."""
+
+    async def close(self) -> None:
+        """End what renders."""
+
+
+class Templating(Protocol):
+    """Makes renderers."""
+
+    async def start(self, templates: Mapping[str, str], where: str | None) -> TemplateRenderer:
+        """A renderer for these templates, by name.
+
+        Rows for which ``where`` renders to nothing, ``false`` or ``0`` are not chosen.
+        """
+
+
+class Engine(Protocol):
+    """The durable engine. All methods raise EngineUnavailable (try again)."""
+
+    async def start_job(self, start: JobStart) -> None:
+        """Start a job's workflow; one that was started before, ended or not, is left as it is."""
+
+    async def job_summary(self, job: str, run: str | None = None) -> JobSummary | None:
+        """What the job's memo says; None where the engine does not know the job (any more)."""
+
+    async def chunk_progress(self, job: str, chunk: int) -> Progress | None:
+        """What a chunk's memo says; None where there is none yet."""
+
+    async def records(self, workflow_id: str) -> list[ItemRecord] | None:
+        """The items that a running job or chunk knows of; None where no worker answers in time."""
+
+    async def cancel_job(self, job: str) -> bool:
+        """Tell a job to cancel. False: it has ended."""
+
+    async def inspect_chunk(self, job: str, chunk: int) -> InspectedChunk:
+        """Does the chunk still run, and what did it report if not?"""
+
+    async def is_reachable(self) -> bool:
+        """Does the engine answer?"""

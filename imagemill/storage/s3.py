@@ -1,0 +1,195 @@
+"""The object store on any S3-compatible server, by boto3 in threads."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from urllib.parse import quote, unquote
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+from imagemill.domain.errors import (
+    ObjectExists,
+    ObjectMissing,
+    StoreError,
+    StoreRefused,
+    StoreUnavailable,
+)
+from imagemill.ports import ObjectFacts
+from imagemill.settings import BucketSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+T = TypeVar("T")
+
+METADATA_BYTES = 2048
+_MISSING = {"NoSuchKey", "404", "NotFound"}
+_EXISTS = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
+_LATER = {
+    "SlowDown",
+    "ServiceUnavailable",
+    "InternalError",
+    "RequestTimeout",
+    "RequestTimeTooSkewed",
+    "Throttling",
+}
+
+
+class S3Store:
+    """One bucket."""
+
+    def __init__(self, client: "S3Client", bucket: str, threads: ThreadPoolExecutor) -> None:
+        self._client = client
+        self._threads = threads
+        self.bucket = bucket
+
+    @classmethod
+    def connect(
+        cls, settings: BucketSettings, threads: ThreadPoolExecutor, connections: int = 64
+    ) -> "S3Store":
+        """Make the client; nothing is sent yet."""
+        client: S3Client = boto3.client(
+            "s3",
+            endpoint_url=settings.endpoint,
+            region_name=settings.region,
+            aws_access_key_id=settings.access_key.get_secret_value() if settings.access_key else None,
+            aws_secret_access_key=settings.secret_key.get_secret_value() if settings.secret_key else None,
+            config=Config(
+                signature_version="s3v4",
+                max_pool_connections=connections,
+                connect_timeout=5,
+                read_timeout=60,
+                retries={"mode": "standard", "max_attempts": 3},
+            ),
+        )
+        return cls(client, settings.bucket, threads)
+
+    async def put(self, key: str, data: bytes, *, content_type: str = "application/json") -> None:
+        """Store the object, over an older one of that key."""
+        await self._run(
+            lambda: self._client.put_object(Bucket=self.bucket, Key=key, Body=data, ContentType=content_type)
+        )
+
+    async def put_new(
+        self,
+        key: str,
+        data: bytes,
+        *,
+        content_type: str = "application/json",
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """Store the object if there is none under that key (``If-None-Match: *``)."""
+        encoded = encode_metadata(metadata or {})
+        await self._run(
+            lambda: self._client.put_object(
+                Bucket=self.bucket,
+                Key=key,
+                Body=data,
+                ContentType=content_type,
+                Metadata=encoded,
+                IfNoneMatch="*",
+            )
+        )
+
+    async def get(self, key: str) -> bytes:
+        """The whole object."""
+        return await self._run(partial(self._read, Key=key))
+
+    async def head(self, key: str) -> ObjectFacts:
+        """What is known of an object."""
+        answer = await self._run(lambda: self._client.head_object(Bucket=self.bucket, Key=key))
+        return ObjectFacts(
+            size=answer["ContentLength"],
+            content_type=answer.get("ContentType", ""),
+            metadata={name: unquote(value) for name, value in answer["Metadata"].items()},
+        )
+
+    async def start_of(self, key: str, length: int) -> bytes:
+        """The first bytes of an object."""
+        span = f"bytes=0-{length - 1}"
+        try:
+            return await self._run(partial(self._read, Key=key, Range=span))
+        except StoreRefused:
+            if (await self.head(key)).size == 0:
+                return b""  # a range of nothing can't be satisfied
+            raise
+
+    async def delete(self, key: str) -> None:
+        """Remove the object, if it is there."""
+        await self._run(lambda: self._client.delete_object(Bucket=self.bucket, Key=key))
+
+    async def upload(
+        self, key: str, source: BinaryIO, *, content_type: str, metadata: Mapping[str, str]
+    ) -> None:
+        """Store an open file of any size, in parts."""
+        extra = {"ContentType": content_type, "Metadata": encode_metadata(metadata)}
+        await self._run(partial(self._client.upload_fileobj, source, self.bucket, key, ExtraArgs=extra))
+
+    async def download(self, key: str, target: Path) -> None:
+        """Fetch an object of any size into a file."""
+        await self._run(partial(self._client.download_file, self.bucket, key, str(target)))
+
+    async def keys(self, prefix: str) -> AsyncIterator[str]:
+        """The keys under a prefix, in order."""
+        token: dict[str, Any] = {}
+        while True:
+            page = await self._run(
+                partial(self._client.list_objects_v2, Bucket=self.bucket, Prefix=prefix, **token)
+            )
+            for entry in page.get("Contents", []):
+                yield entry["Key"]
+            if not page.get("IsTruncated"):
+                return
+            token = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def presign_get(self, key: str, seconds: int) -> str:
+        """An address that gives the object to whoever has it, for so long."""
+        parameters = {"Bucket": self.bucket, "Key": key}
+        return self._client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=seconds)
+
+    def _read(self, **which: str) -> bytes:
+        return self._client.get_object(Bucket=self.bucket, **which)["Body"].read()  # type: ignore[arg-type]
+
+    async def _run(self, call: Callable[[], T]) -> T:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._threads, call)
+        except (ClientError, BotoCoreError, OSError) as error:
+            raise translate(error) from None
+
+
+def translate(error: Exception) -> StoreError:
+    """The vendor's error as ours; its own text may hold addresses that grant access, and stays behind."""
+    if not isinstance(error, ClientError):
+        gone = isinstance(error, HTTPClientError | OSError)
+        kind = type(error).__name__
+        if gone:
+            return StoreUnavailable(f"the object store can't be reached ({kind})")
+        return StoreRefused(f"the object store's client refused the request ({kind})")
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    if code in _MISSING and code != "NoSuchBucket":
+        return ObjectMissing()
+    if code in _EXISTS or status in (409, 412):
+        return ObjectExists()
+    if status >= 500 or status == 429 or code in _LATER:
+        return StoreUnavailable(f"the object store answered {status} {code}")
+    return StoreRefused(f"the object store answered {status} {code}")
+
+
+def encode_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Metadata as percent-encoded ASCII, which every server keeps as it is.
+
+    Raises:
+        ValueError: it would pass the 2 KB that S3 allows.
+    """
+    encoded = {name: quote(value, safe=" /:;,.+=@()-_") for name, value in metadata.items()}
+    size = sum(len(name) + len(value) for name, value in encoded.items())
+    if size > METADATA_BYTES:
+        raise ValueError(f"metadata of {size} bytes; S3 allows {METADATA_BYTES}")
+    return encoded

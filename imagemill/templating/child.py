@@ -1,0 +1,50 @@
+"""The process that renders: its memory is limited by the system, its time by who started it.
+
+Speaks JSON lines: first ``{"templates": {...}, "where": ...}``, then one list of rows a line, answered
+by one list of the same length: ``{"texts": {...}}``, ``{"problem": "..."}``, or ``{}`` for a row that is
+not chosen.
+"""
+
+import json
+import resource
+import sys
+from typing import Any
+
+from liquid import BoundTemplate
+from liquid.exceptions import LiquidError
+
+from imagemill.templating.environment import make_environment
+
+MEMORY_BYTES = 512 * 1024 * 1024
+_NOTHING = {"", "false", "0"}
+
+
+def main() -> None:
+    """Render until the input ends."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    setup = json.loads(sys.stdin.readline())
+    environment = make_environment()
+    templates = {name: environment.from_string(text) for name, text in setup["templates"].items()}
+    where = environment.from_string(setup["where"]) if setup["where"] else None
+    for line in sys.stdin:
+        answers = [render(templates, where, row) for row in json.loads(line)]
+        sys.stdout.write(json.dumps(answers) + "\n")
+        sys.stdout.flush()
+
+
+def render(
+    templates: dict[str, BoundTemplate], where: BoundTemplate | None, row: dict[str, Any]
+) -> dict[str, Any]:
+    """One row through the templates."""
+    try:
+        if where is not None and where.render(row=row).strip() in _NOTHING:
+            return {}
+        return {"texts": {name: template.render(row=row) for name, template in templates.items()}}
+    except LiquidError as error:
+        return {"problem": (str(error) or type(error).__name__).splitlines()[0]}
+    except (MemoryError, RecursionError, OverflowError) as error:
+        return {"problem": f"the template asks for too much on this row ({type(error).__name__})"}
+
+
+if __name__ == "__main__":
+    main()

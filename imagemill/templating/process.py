@@ -1,0 +1,93 @@
+"""Templates rendered in a child process, which is killed when it takes too long."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from imagemill.ports import Rendered, TemplateRenderer
+
+BATCH_SECONDS = 20.0
+ROW_SECONDS = 2.0
+MOST_DEATHS = 10
+"""So many rows may take their renderer down before the rest is refused unrendered."""
+
+_TOO_MUCH = f"the template takes more than {ROW_SECONDS:.0f} seconds or too much memory on this row"
+_GIVEN_UP = f"the template took too much on {MOST_DEATHS} rows before this one"
+
+
+class ProcessTemplating:
+    """Makes renderers, each a process of its own."""
+
+    async def start(self, templates: Mapping[str, str], where: str | None) -> TemplateRenderer:
+        """A renderer for these templates."""
+        return ProcessRenderer(templates, where)
+
+
+class ProcessRenderer:
+    """Renders rows in batches; a batch that dies is rendered again row by row, to find the guilty one."""
+
+    def __init__(self, templates: Mapping[str, str], where: str | None) -> None:
+        self._setup = json.dumps({"templates": dict(templates), "where": where}).encode() + b"\n"
+        self._child: asyncio.subprocess.Process | None = None
+        self._deaths = 0
+
+    async def render(self, rows: Sequence[Mapping[str, object]]) -> Sequence[Rendered]:
+        """Render every row with all templates, one answer a row, in order."""
+        answers = await self._ask(rows, BATCH_SECONDS)
+        if answers is None:
+            answers = [await self._render_alone(row) for row in rows]
+        return [Rendered(texts=answer.get("texts"), problem=answer.get("problem")) for answer in answers]
+
+    async def close(self) -> None:
+        """End the child."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        if child.returncode is None:
+            child.kill()
+        await child.communicate()
+
+    async def _render_alone(self, row: Mapping[str, object]) -> dict[str, Any]:
+        if self._deaths >= MOST_DEATHS:
+            return {"problem": _GIVEN_UP}
+        answers = await self._ask([row], ROW_SECONDS)
+        if answers is None:
+            self._deaths += 1
+            return {"problem": _TOO_MUCH}
+        return answers[0]
+
+    async def _ask(self, rows: Sequence[Mapping[str, object]], seconds: float) -> list[dict[str, Any]] | None:
+        """The child's answers; None if it died or was too slow, and is gone."""
+        child = self._child or await self._start()
+        assert child.stdin  # noqa: S101 - a pipe, see _start
+        assert child.stdout  # noqa: S101 - the same
+        try:
+            async with asyncio.timeout(seconds):
+                child.stdin.write(json.dumps(list(rows)).encode() + b"\n")
+                await child.stdin.drain()
+                line = await child.stdout.readline()
+        except (TimeoutError, ConnectionError):
+            line = b""
+        if not line.endswith(b"\n"):
+            await self.close()
+            return None
+        answers: list[dict[str, Any]] = json.loads(line)
+        return answers
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "imagemill.templating.child",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env={},  # none of our secrets
+            limit=256 * 1024 * 1024,
+        )
+        assert child.stdin  # noqa: S101 - a pipe, two lines above
+        child.stdin.write(self._setup)
+        self._child = child
+        return child

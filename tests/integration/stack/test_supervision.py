@@ -1,0 +1,168 @@
+"""Starting, stopping, dying."""
+
+import os
+import signal
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from sandbox.stack import (
+    LocalStack,
+    PartDied,
+    PartNotReady,
+    PartNotRunning,
+    PartReport,
+    PortBusy,
+    StackOptions,
+    UnknownPart,
+)
+from tests.integration.stack.helpers import Watch
+
+
+def of_workers(data_dir: Path, count: int = 1, fake: str = "", **more: float) -> StackOptions:
+    extra: Mapping[str, str] = {"FAKE_WORKER": fake}
+    return StackOptions(data_dir=data_dir, parts={"worker"}, workers=count, extra_env=extra, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["temporal", "store"])
+async def test_a_busy_given_port_is_an_error_before_anything_starts(tmp_path: Path, name: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        stack = LocalStack(StackOptions(data_dir=tmp_path, parts={"temporal", "store"}, ports={name: port}))
+        with pytest.raises(PortBusy, match=f"Port {port} is wanted by {name}"):
+            await stack.start()
+    assert not list((tmp_path / "logs").iterdir())
+
+
+async def test_a_port_that_was_taken_meanwhile_is_an_error(tmp_path: Path, fake_programs: Path) -> None:
+    async with LocalStack(StackOptions(data_dir=tmp_path, parts={"api"})) as stack:
+        await stack.stop_part("api")
+        port = int((stack.addresses.url or "").rpartition(":")[2])
+        with socket.create_server(("127.0.0.1", port)), pytest.raises(PortBusy, match=f"{port} is wanted by"):
+            await stack.start_part("api")
+
+
+async def test_a_part_that_dies_is_reported_with_the_end_of_its_log_and_ends_the_rest(
+    tmp_path: Path, fake_programs: Path
+) -> None:
+    reports: list[PartReport] = []
+    stack = LocalStack(StackOptions(data_dir=tmp_path, parts={"temporal", "worker"}), reports.append)
+    await stack.start()
+    os.kill(stack.pid("temporal"), signal.SIGKILL)
+    with pytest.raises(PartDied) as caught:
+        await stack.wait()
+    assert (caught.value.part, caught.value.returncode) == ("temporal", -signal.SIGKILL)
+    assert f"temporal was ended by SIGKILL. The end of {stack.log('temporal')}:" in str(caught.value)
+    assert "Temporal Server:" in str(caught.value)
+    assert not stack.is_running("worker-1")
+    assert not stack.directory.addresses.exists()
+    assert [report.name for report in reports if report.state == "died"] == ["temporal"]
+
+
+async def test_leaving_the_context_tells_of_a_death(tmp_path: Path, fake_programs: Path) -> None:
+    with pytest.raises(PartDied, match="worker-1 was ended by SIGKILL"):
+        async with LocalStack(of_workers(tmp_path)) as stack:
+            end = Watch([stack.pid("worker-1")])
+            os.kill(stack.pid("worker-1"), signal.SIGKILL)
+            with pytest.raises(PartDied):
+                await stack.wait()
+            assert end.all_ended(timeout=5)
+
+
+async def test_another_error_gets_the_death_as_a_note(tmp_path: Path, fake_programs: Path) -> None:
+    with pytest.raises(LookupError) as caught:
+        await fail_after_a_death(tmp_path)
+    assert "worker-1 was ended by SIGKILL" in "".join(caught.value.__notes__)
+
+
+async def fail_after_a_death(data_dir: Path) -> None:
+    async with LocalStack(of_workers(data_dir)) as stack:
+        os.kill(stack.pid("worker-1"), signal.SIGKILL)
+        with pytest.raises(PartDied):
+            await stack.wait()
+        raise LookupError("no such job")
+
+
+async def test_a_part_that_cannot_start_says_why(tmp_path: Path, fake_programs: Path) -> None:
+    with pytest.raises(PartDied, match="worker-1 ended by itself with exit code 3") as caught:
+        await LocalStack(of_workers(tmp_path, fake="broken")).start()
+    assert "no engine at that address" in str(caught.value)
+    async with LocalStack(of_workers(tmp_path)):
+        pass  # the directory is free again
+
+
+async def test_a_part_that_is_never_ready_is_an_error_and_stopped(
+    tmp_path: Path, fake_programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sandbox.stack.services.Worker.healthy", never)
+    stack = LocalStack(of_workers(tmp_path, start_timeout=0.2))
+    with pytest.raises(PartNotReady, match=r"worker-1 was not ready within 0\.2 s"):
+        await stack.start()
+    assert not stack.is_running("worker-1")
+
+
+async def never(_part: object) -> bool:
+    return False
+
+
+async def test_single_parts_can_be_killed_stopped_and_restarted(tmp_path: Path, fake_programs: Path) -> None:
+    async with LocalStack(of_workers(tmp_path, count=2)) as stack:
+        assert stack.names == ("worker-1", "worker-2")
+        first, second = stack.pid("worker-1"), stack.pid("worker-2")
+        await stack.kill("worker-1")
+        with pytest.raises(PartNotRunning, match="worker-1"):
+            stack.pid("worker-1")
+        await stack.start_part("worker-1")
+        assert stack.pid("worker-1") != first
+        assert stack.pid("worker-2") == second
+        await stack.restart("worker-2")
+        assert stack.pid("worker-2") != second
+        await stack.stop_part("worker-2")
+        assert not stack.is_running("worker-2")
+    assert stack.failure is None
+
+
+async def test_a_part_that_runs_is_not_started_twice(tmp_path: Path, fake_programs: Path) -> None:
+    async with LocalStack(of_workers(tmp_path)) as stack:
+        pid = stack.pid("worker-1")
+        await stack.start_part("worker-1")
+        assert stack.pid("worker-1") == pid
+
+
+async def test_an_unknown_part_is_an_error_that_names_those_there_are(
+    tmp_path: Path, fake_programs: Path
+) -> None:
+    async with LocalStack(of_workers(tmp_path)) as stack:
+        with pytest.raises(UnknownPart, match="no part `api`; it has worker-1"):
+            stack.pid("api")
+
+
+async def test_a_part_that_lingers_is_killed(tmp_path: Path, fake_programs: Path) -> None:
+    async with LocalStack(of_workers(tmp_path, fake="stubborn", stop_grace=0.2)) as stack:
+        end = Watch([stack.pid("worker-1")])
+    assert end.all_ended(timeout=0)
+
+
+async def test_the_api_stops_before_the_workers(tmp_path: Path, fake_programs: Path) -> None:
+    reports: list[PartReport] = []
+    options = StackOptions(data_dir=tmp_path, parts={"api", "worker", "image-api"}, workers=2)
+    async with LocalStack(options, reports.append):
+        pass
+    stopped = [report.name for report in reports if report.state == "stopped"]
+    assert stopped[0] == "api"
+    assert set(stopped[1:3]) == {"worker-1", "worker-2"}
+    assert stopped[3:] == ["image-api"]
+
+
+async def test_workers_get_the_stacks_settings_and_not_the_callers(
+    tmp_path: Path, fake_programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMAGEMILL_WORK_WINDOW", "7")
+    extra = {"IMAGEMILL_TIMES_CALL_DEADLINE": "5"}
+    options = StackOptions(data_dir=tmp_path, parts={"worker"}, extra_env=extra)
+    async with LocalStack(options) as stack:
+        got = (stack.directory.run / "worker-1.ready").read_text().splitlines()
+    ours = {name for name in got if name.startswith("IMAGEMILL_")}
+    assert ours == {"IMAGEMILL_API_KEY", "IMAGEMILL_TIMES_CALL_DEADLINE"}

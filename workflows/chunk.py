@@ -1,0 +1,201 @@
+"""imagemill.chunk: up to 500 items of a job, bought under a lease of the job's cap."""
+
+import asyncio
+from typing import NoReturn
+
+from temporalio import workflow
+from temporalio.exceptions import TemporalError
+
+with workflow.unsafe.imports_passed_through():
+    from imagemill.domain.budget import Account
+    from imagemill.domain.job import ChunkFacts, Progress
+    from imagemill.domain.messages import (
+        CANCEL,
+        CHUNK,
+        CHUNK_REPORT,
+        EXHAUST,
+        GRANT,
+        PROGRESS_MEMO,
+        RECORDS,
+        WRITE_RESULTS,
+        ChunkReport,
+        ChunkStart,
+        GenerationState,
+        GrantSignal,
+        RecordsAnswer,
+        ResultsTask,
+        WrittenResults,
+    )
+    from workflows import policies
+    from workflows.generation import Generation
+
+PUBLISH_SECONDS = 1.0
+"""The least time between two updates of the memo, so that progress costs few events."""
+
+
+@workflow.defn(name=CHUNK)
+class ChunkWorkflow:
+    """Buys its items, reports to its job by signals, and ends with one results file."""
+
+    @workflow.init
+    def __init__(self, start: ChunkStart) -> None:
+        self.place = start.place
+        self.chunk = start.chunk
+        self.life = start.life
+        self.sequence = start.sequence
+        state = start.state or GenerationState(account=Account(cap=start.granted), granted=start.granted)
+        self.generation = Generation(start.place, start.chunk, state, self._notice, life=start.life)
+        self._told: ChunkReport | None = None
+        self._due = False
+        self._published = Progress()
+        self._published_at = 0.0
+
+    @workflow.run
+    async def run(self, start: ChunkStart) -> ChunkReport:
+        """Open the plan, buy the items, write the results, report."""
+        if start.state is None:
+            await self.generation.open()
+        reporter = asyncio.create_task(self._keep_reporting())
+        if not await self.generation.run():
+            reporter.cancel()
+            await self._continue_as_new()
+        written = await self._write_results()
+        reporter.cancel()
+        self._publish(self.generation.progress)
+        final = self._report(done=self._facts(written), settled_by_model=written.settled_by_model_nano)
+        await self._tell_job(final)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return final
+
+    # --- from outside -------------------------------------------------------------------------
+
+    @workflow.signal(name=GRANT)
+    def grant(self, grant: GrantSignal) -> None:
+        """The job leases more of its cap."""
+        self.generation.grant(grant.granted)
+
+    @workflow.signal(name=EXHAUST)
+    def exhaust(self) -> None:
+        """The job has no more money, and no other chunk will return any."""
+        self.generation.exhaust()
+
+    @workflow.signal(name=CANCEL)
+    def cancel(self) -> None:
+        """Start nothing more; what is under way is finished and kept."""
+        self.generation.cancel()
+
+    @workflow.query(name=RECORDS)
+    def records(self) -> RecordsAnswer:
+        """The items that have ended or are under way."""
+        return RecordsAnswer(records=list(self.generation.state.records.values()))
+
+    # --- steps --------------------------------------------------------------------------------
+
+    async def _write_results(self) -> WrittenResults:
+        records = self.generation.state.records
+        written: WrittenResults = await workflow.execute_activity(
+            WRITE_RESULTS,
+            ResultsTask(
+                job=self.place.job,
+                tenant=self.place.tenant,
+                chunk=self.chunk,
+                records=[records[index] for index in sorted(records)],
+            ),
+            result_type=WrittenResults,
+            **policies.bookkeeping(self.place),
+        )
+        return written
+
+    async def _continue_as_new(self) -> NoReturn:
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        workflow.continue_as_new(
+            ChunkStart(
+                place=self.place,
+                chunk=self.chunk,
+                life=self.life,
+                sequence=self.sequence,
+                state=self.generation.state,
+            )
+        )
+
+    # --- telling ------------------------------------------------------------------------------
+
+    def _notice(self) -> None:
+        """Something changed: keep the memo fresh, and see whether the job needs to hear of it."""
+        if policies.history_is_long():
+            self.generation.draining = True
+        progress = self.generation.progress
+        if progress != self._published and workflow.time() - self._published_at >= PUBLISH_SECONDS:
+            self._publish(progress)
+        if self._worth_telling():
+            self._due = True
+
+    def _publish(self, progress: Progress) -> None:
+        self._published, self._published_at = progress, workflow.time()
+        workflow.upsert_memo({PROGRESS_MEMO: progress.model_copy()})
+        workflow.set_current_details(
+            f"{progress.counts.terminal} of {len(self.generation.state.maxima)} items ended, "
+            f"{progress.running} under way, {progress.settled_nano} nano-dollars settled"
+        )
+
+    def _worth_telling(self) -> bool:
+        """Only what the job acts on: asking, starving, holding, a cancellation that is confirmed."""
+        return self._told is None or _gist(self._report()) != _gist(self._told)
+
+    async def _keep_reporting(self) -> None:
+        while True:
+            await workflow.wait_condition(lambda: self._due)
+            self._due = False
+            report = self._report()
+            self._told = report
+            await self._tell_job(report)
+
+    async def _tell_job(self, report: ChunkReport) -> None:
+        job = workflow.get_external_workflow_handle(self.place.job)
+        try:
+            await job.signal(CHUNK_REPORT, report)
+        except TemporalError:
+            # The job is gone: nobody will lease this chunk more. What is under way is kept.
+            self.generation.cancel()
+
+    def _report(
+        self, done: ChunkFacts | None = None, settled_by_model: dict[str, int] | None = None
+    ) -> ChunkReport:
+        generation = self.generation
+        self.sequence += 1
+        return ChunkReport(
+            chunk=self.chunk,
+            life=self.life,
+            sequence=self.sequence,
+            progress=generation.progress,
+            granted=generation.state.granted,
+            returned=generation.state.returned,
+            wanted=generation.wanted,
+            smallest=generation.smallest,
+            starved=generation.starved,
+            done=done,
+            settled_by_model_nano=settled_by_model or {},
+        )
+
+    def _facts(self, written: WrittenResults) -> ChunkFacts:
+        state = self.generation.state
+        return ChunkFacts(
+            chunk=self.chunk,
+            items=len(state.maxima),
+            results_sha256=written.sha256,
+            counts=state.counts,
+            settled_nano=state.account.settled,
+            written_off_nano=state.account.written_off,
+        )
+
+
+def _gist(report: ChunkReport) -> tuple[object, ...]:
+    hold = report.progress.hold
+    return (
+        report.granted,
+        report.wanted > report.granted,
+        report.starved,
+        report.returned,
+        hold and hold.code,
+        report.progress.confirmed_cancel,
+    )

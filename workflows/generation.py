@@ -1,0 +1,390 @@
+"""The items of one chunk, bought under one lease: shared by chunks and by jobs of a single item.
+
+Each item goes round this way until it has an end state:
+
+1. reserve the most that its call can cost; no reservation, no call;
+2. buy it in one activity, which looks in the store first wherever it may have been bought before;
+3. settle, release or write off; what can't be known is looked for in the store before it is bought again.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+from imagemill.domain.item import Attempt, CallRecord, ItemRecord, ItemState
+from imagemill.domain.job import Hold, Progress
+from imagemill.domain.messages import (
+    GENERATE,
+    LOOK,
+    OPEN_CHUNK,
+    ChunkTask,
+    Found,
+    GenerationState,
+    ImageOutcome,
+    ImageTask,
+    OpenedChunk,
+    Workplace,
+)
+from workflows import failures, policies
+
+STRIKES = 3
+"""An item is given up after this many unknown outcomes: bought once, and again at most twice."""
+
+
+class Generation:
+    """Runs the items of one chunk; its whole memory is ``state``."""
+
+    def __init__(
+        self,
+        place: Workplace,
+        chunk: int,
+        state: GenerationState,
+        on_change: Callable[[], None],
+        *,
+        life: int = 0,
+    ) -> None:
+        self.place = place
+        self.chunk = chunk
+        self.state = state
+        self.draining = False
+        self._on_change = on_change
+        self._wake = False
+        self._life = life
+        self._bug: Exception | None = None
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._calls: dict[int, workflow.ActivityHandle[ImageOutcome]] = {}
+        info = workflow.info()
+        self._run = info.run_id
+        self._first_run = (
+            life == 0 and info.run_id == info.first_execution_run_id == info.original_execution_run_id
+        )
+
+    # --- what others tell it ------------------------------------------------------------------
+
+    def grant(self, granted: int) -> None:
+        """Take in what was granted in all, ever."""
+        if granted > self.state.granted:
+            self.state.granted = granted
+            self.state.account.cap = granted - self.state.returned
+            self.wake()
+
+    def exhaust(self) -> None:
+        """There will be no more money: skip what can't be paid."""
+        self.state.exhausted = True
+        self.wake()
+
+    def cancel(self) -> None:
+        """Start nothing more; finish what is under way."""
+        self.state.cancelled = True
+        for call in self._calls.values():
+            call.cancel()
+        self.wake()
+
+    def wake(self) -> None:
+        """Look again at what can be started."""
+        self._wake = True
+
+    # --- what it tells others -----------------------------------------------------------------
+
+    @property
+    def done(self) -> bool:
+        """Has every item its end state?"""
+        return not self.state.pending and not self._running
+
+    @property
+    def starved(self) -> bool:
+        """Nothing is under way, and only money is missing."""
+        state = self.state
+        waits = bool(state.pending) and not self._running and not state.hold
+        return (
+            waits and not state.exhausted and not state.cancelled and self.smallest > state.account.available
+        )
+
+    @property
+    def smallest(self) -> int:
+        """What the cheapest waiting item needs; 0 if none waits."""
+        return min((self.state.maxima[index] for index in self.state.pending), default=0)
+
+    @property
+    def wanted(self) -> int:
+        """What it would like to have been granted in all: asked for when half a window is left."""
+        state = self.state
+        ahead = [state.maxima[index] for index in state.pending[: self.place.window]]
+        if (
+            state.account.available >= sum(ahead[: (len(ahead) + 1) // 2])
+            or state.exhausted
+            or state.cancelled
+        ):
+            return state.granted
+        return state.granted + sum(ahead) - state.account.available
+
+    @property
+    def progress(self) -> Progress:
+        """The running totals."""
+        account = self.state.account
+        return Progress(
+            counts=self.state.counts,
+            running=len(self._calls),
+            settled_nano=account.settled,
+            written_off_nano=account.written_off,
+            reserved_nano=sum(account.reserved.values()),
+            hold=self.state.hold,
+            confirmed_cancel=self.state.cancelled and not self._calls,
+        )
+
+    # --- the story ----------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Learn what the items cost at most, and what an earlier life of this chunk has bought."""
+        opened = await workflow.execute_activity(
+            OPEN_CHUNK,
+            ChunkTask(job=self.place.job, tenant=self.place.tenant, chunk=self.chunk, recover=self._life > 0),
+            result_type=OpenedChunk,
+            **policies.bookkeeping(self.place),
+        )
+        self.state.maxima = opened.maxima_nano
+        for record in opened.records:
+            self._end(record, record.state)
+        for index, maximum in enumerate(opened.maxima_nano):
+            if maximum < 0:
+                self._end(ItemRecord(index=index, code="invalid_row"), "failed")
+            elif index not in self.state.records:
+                self.state.pending.append(index)
+
+    async def run(self) -> bool:
+        """Buy until every item has its end state. False: drained, to be continued as new."""
+        while True:
+            self._start_what_fits()
+            self._on_change()
+            if self._bug:
+                raise self._bug
+            if self.done:
+                return True
+            if self.draining and not self._running:
+                return False
+            await self._wait()
+
+    async def _wait(self) -> None:
+        self._wake = False
+        hold = self.state.hold
+        patience = None
+        if hold and hold.next_probe and not self._running:
+            patience = max(timedelta(0), hold.next_probe - workflow.now())
+        try:
+            await workflow.wait_condition(lambda: self._wake, timeout=patience)
+        except TimeoutError:
+            pass
+        except asyncio.CancelledError:
+            # An operator cancelled the workflow itself: the same as the cancel signal.
+            self.cancel()
+
+    def _start_what_fits(self) -> None:
+        state = self.state
+        if state.cancelled:
+            self._end_pending("cancelled", "cancelled")
+        if self.draining or self._on_hold():
+            return
+        waiting = list(state.pending)
+        for index in waiting:
+            if len(self._running) >= (1 if state.hold else self.place.window):
+                break
+            if state.maxima[index] <= state.account.available:
+                state.pending.remove(index)
+                self._start(index)
+        if state.exhausted and not self._running:
+            self._end_pending("skipped", "budget_exhausted")
+        if self.starved:
+            self._return_the_rest()
+
+    def _on_hold(self) -> bool:
+        hold = self.state.hold
+        if not hold:
+            return False
+        return bool(self._running) or (hold.next_probe is not None and workflow.now() < hold.next_probe)
+
+    def _return_the_rest(self) -> None:
+        account = self.state.account
+        self.state.returned += account.available
+        account.cap = self.state.granted - self.state.returned
+
+    def _start(self, index: int) -> None:
+        record = self.state.records.setdefault(index, ItemRecord(index=index, state="running"))
+        # The run is part of the name: a run that an operator has reset must not spend a reservation twice.
+        reservation = f"{self._run[-8:]}-{self.chunk}-{index}-{len(record.attempts) + 1}"
+        self.state.account.reserve(reservation, self.state.maxima[index])
+        self._running[index] = asyncio.create_task(self._generate(index, reservation))
+
+    async def _generate(self, index: int, reservation: str) -> None:
+        try:
+            await self._buy(index, reservation)
+        except Exception as bug:  # noqa: BLE001
+            # Raised by the story itself, where it fails the workflow task until the code is mended.
+            self._bug = bug
+        finally:
+            self._calls.pop(index, None)
+            self._running.pop(index, None)
+            self.wake()
+
+    async def _buy(self, index: int, reservation: str) -> None:
+        state = self.state
+        call = workflow.start_activity(
+            GENERATE,
+            ImageTask(
+                job=self.place.job,
+                tenant=self.place.tenant,
+                chunk=self.chunk,
+                index=index,
+                reservation=reservation,
+                run=self._run,
+                look_first=not self._first_run or bool(state.records[index].attempts),
+                times=self.place.times,
+            ),
+            result_type=ImageOutcome,
+            **policies.paid_call(self.place, quarantined=index in state.quarantined),
+        )
+        self._calls[index] = call
+        try:
+            outcome = await call
+        except ActivityError as error:
+            self._calls.pop(index, None)
+            await self._after_failure(index, reservation, error)
+        else:
+            self._after_outcome(index, reservation, outcome)
+
+    def _after_outcome(self, index: int, reservation: str, outcome: ImageOutcome) -> None:
+        record = self.state.records[index]
+        self._book(record, reservation, outcome)
+        if outcome.kind == "account":
+            self._hold(index, outcome.code or "account")
+            return
+        self.state.hold, self.state.probes = None, 0
+        record.warnings += outcome.warnings
+        if outcome.call:
+            self._adopt(record, outcome.call)
+            self._end(record, "succeeded")
+        else:
+            record.code = outcome.code
+            self._end(record, "blocked" if outcome.blocked else "failed")
+
+    def _book(self, record: ItemRecord, reservation: str, outcome: ImageOutcome) -> None:
+        account = self.state.account
+        attempt = Attempt(
+            reservation=reservation, outcome="released", code=outcome.code, request_id=outcome.request_id
+        )
+        if outcome.write_off:
+            attempt.outcome, attempt.cost_nano = "written_off", account.reserved[reservation]
+            account.write_off(reservation)
+        elif outcome.paid_nano is not None:
+            attempt.outcome, attempt.cost_nano = "settled", outcome.paid_nano
+            account.settle(reservation, outcome.paid_nano)
+        else:
+            account.release(reservation)
+        record.attempts.append(attempt)
+
+    async def _after_failure(self, index: int, reservation: str, error: ActivityError) -> None:
+        record = self.state.records[index]
+        loss = failures.loss(error)
+        if loss == "not_started":
+            self.state.account.release(reservation)
+            record.attempts.append(Attempt(reservation=reservation, outcome="released", code="cancelled"))
+            self._again(index)
+            return
+        self._write_off(record, reservation, error)
+        found = await self._look(index) if loss == "lost" else None
+        if found:
+            self._adopt(record, found)
+            self._end(record, "succeeded")
+        else:
+            self._strike(index, loss)
+
+    def _write_off(self, record: ItemRecord, reservation: str, error: ActivityError) -> None:
+        amount = self.state.account.reserved[reservation]
+        self.state.account.write_off(reservation)
+        record.attempts.append(
+            Attempt(
+                reservation=reservation,
+                outcome="written_off",
+                cost_nano=amount,
+                code=failures.code(error),
+                request_id=failures.request_id(error),
+            )
+        )
+        self._on_change()
+
+    async def _look(self, index: int) -> CallRecord | None:
+        """Look for the images of a lost call until its deadline has surely passed."""
+        task = ImageTask(
+            job=self.place.job,
+            tenant=self.place.tenant,
+            chunk=self.chunk,
+            index=index,
+            reservation="",
+            run=self._run,
+            times=self.place.times,
+        )
+        for wait in [0.0, *policies.look_waits(self.place.times)]:
+            if wait:
+                await workflow.sleep(wait)
+            found: Found = await workflow.execute_activity(
+                LOOK, task, result_type=Found, **policies.bookkeeping(self.place)
+            )
+            if found.call:
+                return found.call
+        return None
+
+    def _strike(self, index: int, loss: failures.Loss) -> None:
+        """Count an unknown outcome against the item, and buy it again or give it up.
+
+        A worker's death may be the item's fault or its neighbour's: the first one only sends it to
+        quarantine, where it is alone and the next one counts.
+        """
+        state = self.state
+        if loss == "told" or index in state.quarantined:
+            state.strikes[index] = state.strikes.get(index, 0) + 1
+        if loss == "lost":
+            state.quarantined.add(index)
+        if self.place.on_unknown == "retry" and state.strikes.get(index, 0) < STRIKES:
+            self._again(index)
+            return
+        record = state.records[index]
+        record.code = "unknown_outcome"
+        self._end(record, "failed")
+
+    def _again(self, index: int) -> None:
+        self.state.records[index].state = "pending"
+        self.state.pending.insert(0, index)
+
+    def _adopt(self, record: ItemRecord, call: CallRecord) -> None:
+        """The record names the reservation that paid: if that one was written off, it is settled now."""
+        record.call = call
+        if self.state.account.recover(call.reservation, call.cost_nano):
+            for attempt in record.attempts:
+                if attempt.reservation == call.reservation:
+                    attempt.outcome, attempt.cost_nano = "recovered", call.cost_nano
+
+    def _hold(self, index: int, code: str) -> None:
+        """The account is in trouble: stop, and try one item now and then until it is mended."""
+        state, times = self.state, self.place.times
+        self._again(index)
+        if state.hold and state.hold.next_probe and workflow.now() < state.hold.next_probe:
+            return  # it was under way when the trouble began
+        wait = min(times.last_probe, times.first_probe * 2**state.probes)
+        since = state.hold.since if state.hold else workflow.now()
+        state.hold = Hold(code=code, since=since, next_probe=workflow.now() + timedelta(seconds=wait))
+        state.probes += 1
+
+    def _end(self, record: ItemRecord, end: ItemState) -> None:
+        record.state = end
+        record.cost_nano = sum(attempt.cost_nano for attempt in record.attempts)
+        self.state.records[record.index] = record
+        self.state.counts.count(end, len(record.call.images) if record.call else 0)
+
+    def _end_pending(self, end: ItemState, code: str) -> None:
+        for index in self.state.pending:
+            record = self.state.records.get(index) or ItemRecord(index=index)
+            record.code = code
+            self._end(record, end)
+        self.state.pending = []
