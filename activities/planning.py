@@ -9,7 +9,7 @@
 import asyncio
 import json
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -100,9 +100,9 @@ class Planning:
     async def _plan(self, submission: Submission) -> Plan:
         tally = Tally()
         with Seen() as ids, Seen() as names:
-            checker = Checker(submission, self._catalogue, ids, names)
+            checker = Checker(submission, self._catalogue, self._templating, ids=ids, names=names)
             async for drafts in self._drafts(submission):
-                for item in await checker.items(drafts, self._templating):
+                for item in await checker.items(drafts):
                     await self._add(submission, tally, item)
             await checker.close()
         if tally.open:
@@ -184,7 +184,7 @@ async def _render(
     rows: list[Row], renderer: TemplateRenderer, submission: Submission, manifest: Manifest
 ) -> list[Draft]:
     """Rows through the templates; each becomes one draft a variant."""
-    sound = [row.values for row in rows if row.values is not None]
+    sound = [{"row": row.values} for row in rows if row.values is not None]
     rendered = iter(await renderer.render(sound) if sound else [])
     drafts: list[Draft] = []
     for row in rows:
@@ -213,18 +213,19 @@ def _settings(variant: Variant) -> ImageSettings:
 class Checker:
     """Makes items of drafts; what is wrong with one becomes its problem."""
 
-    def __init__(self, submission: Submission, catalogue: Catalogue, ids: Seen, names: Seen) -> None:
+    def __init__(
+        self, submission: Submission, catalogue: Catalogue, templating: Templating, *, ids: Seen, names: Seen
+    ) -> None:
         self._submission = submission
+        self._templating = templating
         self._catalogue = catalogue
         self._ids = ids
         self._names = names
         self._renderer: TemplateRenderer | None = None
         self._count = 0
 
-    async def items(self, drafts: list[Draft], templating: Templating) -> list[PlannedItem]:
+    async def items(self, drafts: list[Draft]) -> list[PlannedItem]:
         """The items of a batch, in order."""
-        if self._renderer is None:
-            self._renderer = await templating.start({"name": self._submission.key}, None)
         items = [self._item(draft) for draft in drafts]
         await self._name(items)
         return items
@@ -277,35 +278,50 @@ class Checker:
     # --- names --------------------------------------------------------------------------------
 
     async def _name(self, items: list[PlannedItem]) -> None:
-        """Give every image its name, by the job's key template."""
+        """Give every image its name: by the job's key template, or the default."""
         wanted = [
-            (item, n)
+            (item, naming(item, n))
             for item in items
             if item.request and not item.problem
             for n in range(1, item.request.n + 1)
         ]
-        if not wanted or self._renderer is None:
-            return
-        rows = [_name_row(item, n) for item, n in wanted]
-        for (item, _), answer in zip(wanted, await self._renderer.render(rows), strict=True):
-            name = (answer.texts or {}).get("name", "").strip()
-            problem = answer.problem or name_problem(name)
-            first = None if problem else self._names.first_line(name, item.line or 0)
-            if first is not None:
-                problem = f"the output name {name!r} is taken by line {first}; make the key template unique"
-            if problem:
-                item.problem = Problem(code="invalid_row", detail=problem)
-                item.maximum_nano = 0
-            item.names.append(name)
+        names = await self._names_for([variables for _, variables in wanted])
+        for (item, _), answer in zip(wanted, names, strict=True):
+            self._give_name(item, answer)
+
+    async def _names_for(self, naming: list[dict[str, object]]) -> Sequence[Rendered]:
+        if self._submission.key is None:
+            return [Rendered(texts={"name": default_name(variables)}) for variables in naming]
+        if self._renderer is None:
+            self._renderer = await self._templating.start({"name": self._submission.key}, None)
+        return await self._renderer.render(naming) if naming else []
+
+    def _give_name(self, item: PlannedItem, answer: Rendered) -> None:
+        name = (answer.texts or {}).get("name", "").strip()
+        problem = answer.problem or name_problem(name)
+        first = None if problem else self._names.first_line(name, item.line or 0)
+        if first is not None:
+            problem = f"the output name {name!r} is taken by line {first}; make the key template unique"
+        if problem:
+            item.problem = Problem(code="invalid_row", detail=problem)
+            item.maximum_nano = 0
+        item.names.append(name)
 
 
-def _name_row(item: PlannedItem, n: int) -> dict[str, object]:
+def naming(item: PlannedItem, n: int) -> dict[str, object]:
+    """What a key template sees of the n-th image of an item; ids are made safe as parts of a name."""
     return {
         "custom_id": safe_segment(item.custom_id),
         "variant": safe_segment(item.variant) if item.variant else None,  # an empty text is true in Liquid
         "n": n,
         "ext": item.request.extension if item.request else "",
     }
+
+
+def default_name(variables: dict[str, object]) -> str:
+    """The name of an image where the job has no key template: ``sku-1001/banner-1.png``."""
+    variant = f"{variables['variant']}-" if variables["variant"] else ""
+    return f"{variables['custom_id']}/{variant}{variables['n']}.{variables['ext']}"
 
 
 def _unit(draft: Draft) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from imagemill.domain.item import Attempt, DeliveredImage, ItemState, Problem
-from imagemill.domain.job import DEFAULT_KEY, JobState
+from imagemill.domain.job import JobState
 from imagemill.domain.money import parse_usd
 from imagemill.domain.request import PROMPT_CHARACTERS, ImageSettings
 
@@ -55,7 +55,11 @@ class ManifestBody(Body):
 class OutputBody(Body):
     """The names of the images, in the delivery bucket, below the job's own prefix."""
 
-    key: Annotated[str, Field(min_length=1)] = DEFAULT_KEY
+    key: Annotated[str, Field(min_length=1, examples=["{{ custom_id }}-{{ n }}.{{ ext }}"])] | None = Field(
+        default=None,
+        description="Liquid template that sees custom_id, variant, n and ext. "
+        "Unset: {custom_id}/{n}.{ext}, with variants {custom_id}/{variant}-{n}.{ext}.",
+    )
 
 
 class BudgetBody(Body):

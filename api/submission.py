@@ -123,7 +123,10 @@ async def _start_late(parts: Context, tenant: str, record: dict[str, str]) -> No
 
 
 async def _check(parts: Context, tenant: str, body: JobBody) -> list[tuple[str, str]]:
-    problems = [("/output/key", what) for what in template_problems(body.output.key, names=NAME_VARIABLES)]
+    problems: list[tuple[str, str]] = []
+    if body.output.key is not None:
+        found = template_problems(body.output.key, names=NAME_VARIABLES)
+        problems += [("/output/key", what) for what in found]
     if body.manifest:
         problems += await _manifest_problems(parts, tenant, body, body.manifest)
     for index, item in enumerate(body.items or []):

@@ -113,7 +113,7 @@ class TemplateRenderer(Protocol):
     """Renders templates of strangers, where neither memory nor time of ours is at stake."""
 
     async def render(self, rows: Sequence[Mapping[str, object]]) -> Sequence[Rendered]:
-        """Render every row with all templates, one answer a row, in order."""
+        """Render all templates for each mapping of variables, one answer each, in order."""
 
     async def close(self) -> None:
         """End what renders."""

@@ -14,9 +14,6 @@ JobState = Literal[
 ]  # fmt: skip
 ENDED: tuple[JobState, ...] = ("completed", "completed_with_errors", "cancelled", "failed", "duplicate")
 
-DEFAULT_KEY = "{{ custom_id }}/{% if variant %}{{ variant }}-{% endif %}{{ n }}.{{ ext }}"
-"""The output name of an image where the job gives none."""
-
 
 class InlineItem(ImageSettings):
     """One item as it stands in a submission."""
@@ -52,7 +49,8 @@ class Submission(BaseModel):
     defaults: ImageSettings
     items: list[InlineItem] | None = None
     manifest: Manifest | None = None
-    key: str = DEFAULT_KEY
+    key: str | None = None
+    """Liquid template of an image's name; None: ``{custom_id}/{variant}-{n}.{ext}``."""
     cap_nano: int
     on_unknown: Literal["retry", "skip"] = "retry"
     priority: int = 3

@@ -1,7 +1,7 @@
 """The process that renders: its memory is limited by the system, its time by who started it.
 
-Speaks JSON lines: first ``{"templates": {...}, "where": ...}``, then one list of rows a line, answered
-by one list of the same length: ``{"texts": {...}}``, ``{"problem": "..."}``, or ``{}`` for a row that is
+Speaks JSON lines: first ``{"templates": {...}, "where": ...}``, then a line for each batch: a list of what
+the templates see, answered by one list of the same length: ``{"texts": {...}}``, ``{"problem": "..."}``, or ``{}`` for a row that is
 not chosen.
 """
 
@@ -27,19 +27,19 @@ def main() -> None:
     templates = {name: environment.from_string(text) for name, text in setup["templates"].items()}
     where = environment.from_string(setup["where"]) if setup["where"] else None
     for line in sys.stdin:
-        answers = [render(templates, where, row) for row in json.loads(line)]
+        answers = [render(templates, where, names) for names in json.loads(line)]
         sys.stdout.write(json.dumps(answers) + "\n")
         sys.stdout.flush()
 
 
 def render(
-    templates: dict[str, BoundTemplate], where: BoundTemplate | None, row: dict[str, Any]
+    templates: dict[str, BoundTemplate], where: BoundTemplate | None, names: dict[str, Any]
 ) -> dict[str, Any]:
-    """One row through the templates."""
+    """One row through the templates; ``names`` are the variables that they see."""
     try:
-        if where is not None and where.render(row=row).strip() in _NOTHING:
+        if where is not None and where.render(names).strip() in _NOTHING:
             return {}
-        return {"texts": {name: template.render(row=row) for name, template in templates.items()}}
+        return {"texts": {name: template.render(names) for name, template in templates.items()}}
     except LiquidError as error:
         return {"problem": (str(error) or type(error).__name__).splitlines()[0]}
     except (MemoryError, RecursionError, OverflowError) as error:

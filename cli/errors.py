@@ -1,0 +1,44 @@
+"""What can go wrong, said so that the reader knows what to do; the command line ends with code 1."""
+
+import unicodedata
+from collections.abc import Sequence
+
+SPACES = " \n\t"
+
+
+class CliError(Exception):
+    """A sentence for the user."""
+
+
+class Refused(CliError):
+    """The service answered that it will not."""
+
+
+class ServiceAway(CliError):
+    """The service does not answer, or not now: trying again may help.
+
+    Attributes:
+        wait: the seconds that the service asked for, if it did.
+        answered: whether anything answered at all.
+    """
+
+    def __init__(self, message: str, *, wait: float | None = None, answered: bool = False) -> None:
+        super().__init__(message)
+        self.wait = wait
+        self.answered = answered
+
+
+def problem_text(title: str, detail: str, errors: Sequence[tuple[str, str]] = ()) -> str:
+    """A problem document for a terminal: title, detail, and each error with its place."""
+    lines = [title, *([f"  {detail}"] if detail else []), *(f"  {where}: {what}" for where, what in errors)]
+    return "\n".join(harmless(line) for line in lines)
+
+
+def harmless(text: str) -> str:
+    """Text without characters that could steer a terminal: details quote what strangers wrote."""
+    return "".join(
+        character
+        if character in SPACES or unicodedata.category(character) != "Cc"
+        else "\N{REPLACEMENT CHARACTER}"
+        for character in text
+    )

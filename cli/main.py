@@ -1,0 +1,32 @@
+"""`imagemill`: everything that an operator can type."""
+
+from collections.abc import Callable
+
+import typer
+
+from cli.cancel import cancel
+from cli.demo import demo
+from cli.dev import dev
+from cli.processes import api, worker
+from cli.results import results
+from cli.status import status
+from cli.submit import submit
+from cli.watch import watch
+
+# Locals in a traceback would show the API key.
+app = typer.Typer(
+    name="imagemill",
+    help="Images in bulk, from a durable queue.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Jobs": (submit, status, watch, results, cancel),
+    "The service": (dev, worker, api, demo),
+}
+for panel, commands in COMMANDS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+
+if __name__ == "__main__":
+    app()

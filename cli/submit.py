@@ -1,0 +1,145 @@
+"""`imagemill submit`: a job from a manifest, or as JSON."""
+
+import secrets
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.answers import Job
+from cli.client import Client
+from cli.patience import patiently
+from cli.progress import view_for
+from cli.running import err, out, run, whisper
+from cli.service import Url
+from cli.submission import Options, manifest_body, manifest_format, read_job, with_file
+from cli.watch import follow, verdict
+
+
+class Format(StrEnum):
+    """What images are encoded as."""
+
+    PNG = "png"
+    JPEG = "jpeg"
+    WEBP = "webp"
+
+
+Manifest = Annotated[
+    Path | None,
+    typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="The manifest, FILE.csv or FILE.jsonl."),
+]
+JobJson = Annotated[
+    str | None,
+    typer.Option("--job", metavar="FILE", help="A whole submission as JSON instead; - is standard input."),
+]
+Variants = Annotated[
+    list[str] | None,
+    typer.Option("--variant", metavar="NAME:SIZE[:QUALITY]", help="A picture of each row; repeatable."),
+]
+
+
+def _template(option: str, text: str) -> Any:
+    return typer.Option(option, metavar="TEMPLATE", help=text)
+
+
+def submit(
+    file: Manifest = None,
+    *,
+    job: JobJson = None,
+    id_: Annotated[str | None, _template("--id", "An item's id: Liquid over `row`.")] = None,
+    prompt: Annotated[str | None, _template("--prompt", "Its prompt: Liquid over `row`.")] = None,
+    where: Annotated[
+        str | None, _template("--where", "A row is in if this is more than nothing, false or 0.")
+    ] = None,
+    variant: Variants = None,
+    model: Annotated[str | None, typer.Option(help="The model.")] = None,
+    size: Annotated[str | None, typer.Option(metavar="WxH", help="Size in pixels, or auto.")] = None,
+    quality: Annotated[str | None, typer.Option(help="The model's own names, or auto.")] = None,
+    format_: Annotated[Format | None, typer.Option("--format", help="How images are encoded.")] = None,
+    n: Annotated[int | None, typer.Option(min=1, max=10, help="Images of each item.")] = None,
+    key: Annotated[
+        str | None, _template("--key", "Names of images: Liquid over custom_id, variant, n, ext.")
+    ] = None,
+    limit_usd: Annotated[
+        str | None, typer.Option(metavar="USD", help="The cap, never passed. Required with a manifest.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
+    priority: Annotated[int | None, typer.Option(min=1, max=5, help="1 goes first.")] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="The same key is the same job.", show_default="a new one each time")
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on watching until it ends.")] = False,
+    url: Url = None,
+) -> None:
+    """Submits a job and prints its id.
+
+    Takes a manifest with --id, --prompt, --model and --limit-usd, or --job.
+
+    With both, FILE is uploaded to be the file of the manifest in --job.
+
+    What fails for a moment is tried again, and never makes two jobs.
+    """
+    options = Options(
+        id=id_,
+        prompt=prompt,
+        where=where,
+        variants=tuple(variant or ()),
+        model=model,
+        size=size,
+        quality=quality,
+        format=format_ and format_.value,
+        n=n,
+        key=key,
+        limit_usd=limit_usd,
+        name=name,
+        priority=priority,
+    )
+    body = _body(file, job, options)
+    once = idempotency_key or secrets.token_hex(16)
+    run(url, lambda client: _submit(client, body, file, once, watch=watch))
+
+
+def _body(file: Path | None, job: str | None, options: Options) -> dict[str, Any]:
+    """The submission, but for the id of a file that is still to be uploaded."""
+    if job is not None:
+        return _from_json(file, job, options)
+    if file is None:
+        raise typer.BadParameter("give a manifest FILE, or --job")
+    form = manifest_format(file)
+    options.require("--id", "--prompt", "--model", "--limit-usd")
+    return manifest_body(options, form)
+
+
+def _from_json(file: Path | None, job: str, options: Options) -> dict[str, Any]:
+    if options.given:
+        raise typer.BadParameter(f"--job says it all; leave out {', '.join(options.given)}")
+    body = read_job(job)
+    if file is not None and not isinstance(body.get("manifest"), dict):
+        raise typer.BadParameter("the submission has no manifest for FILE to be the file of")
+    return body
+
+
+async def _submit(client: Client, body: dict[str, Any], file: Path | None, key: str, *, watch: bool) -> int:
+    accepted = await send(client, body, file, key)
+    console = out()
+    if console.is_terminal:
+        console.print(f"[green]Accepted:[/] {accepted.id}")
+    else:
+        typer.echo(accepted.id)
+    if watch:
+        # Standard output is the id's alone if a script reads it.
+        ended = await follow(client, accepted.id, view_for(console if console.is_terminal else err()))
+        return verdict(ended)
+    if console.is_terminal:
+        console.print(f"  imagemill watch {accepted.id}")
+        console.print(f"  imagemill results {accepted.id} --to FOLDER")
+    return 0
+
+
+async def send(client: Client, body: dict[str, Any], file: Path | None, key: str) -> Job:
+    """Uploads the manifest, if there is one, and submits; tries again for a few seconds."""
+    if file is not None:
+        file_id = await patiently(lambda: client.upload(file), say=whisper)
+        body = with_file(body, file_id)
+    return await patiently(lambda: client.submit(body, key), say=whisper)

@@ -1,0 +1,148 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from typer.testing import CliRunner
+
+from cli import patience
+from cli.client import Client
+from cli.errors import ServiceAway
+from cli.main import app
+from cli.patience import patiently
+from cli.service import Service
+from cli.submission import Options, manifest_body, variant, with_file
+from cli.submit import send
+from tests.unit.cli.answers import JOB, Script, answer, job
+
+SERVICE = Service("http://mill.test", "im_id_secret")
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    taken: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        taken.append(seconds)
+
+    monkeypatch.setattr(patience, "sleep", pause)
+    return taken
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("square:1024x1024", {"name": "square", "size": "1024x1024"}),
+        ("hero_2:auto:high", {"name": "hero_2", "size": "auto", "quality": "high"}),
+    ],
+)
+def test_variants(text: str, parsed: dict[str, str]) -> None:
+    assert variant(text) == parsed
+
+
+def test_what_is_not_said_is_left_to_the_service() -> None:
+    options = Options(id="{{ row.Sku }}", prompt="p", model="m", limit_usd="1.00")
+    assert with_file(manifest_body(options, "csv"), "file_1") == {
+        "defaults": {"model": "m"},
+        "manifest": {"format": "csv", "id": "{{ row.Sku }}", "prompt": "p", "file_id": "file_1"},
+        "budget": {"limit_usd": "1.00"},
+    }
+
+
+def test_everything_said() -> None:
+    options = Options(
+        id="i", prompt="p", where="w", variants=("a:16x16:low",), model="m", size="s", quality="q",
+        format="webp", n=2, key="k", limit_usd="1", name="n", priority=1,
+    )  # fmt: skip
+    assert manifest_body(options, "jsonl") == {
+        "name": "n",
+        "defaults": {"model": "m", "size": "s", "quality": "q", "output_format": "webp", "n": 2},
+        "manifest": {
+            "format": "jsonl",
+            "id": "i",
+            "prompt": "p",
+            "where": "w",
+            "variants": [{"name": "a", "size": "16x16", "quality": "low"}],
+        },
+        "output": {"key": "k"},
+        "budget": {"limit_usd": "1"},
+        "priority": 1,
+    }
+    assert set(options.given) == {
+        "--id", "--prompt", "--where", "--variant", "--model", "--size", "--quality", "--format", "--n",
+        "--key", "--limit-usd", "--name", "--priority",
+    }  # fmt: skip
+
+
+FULL = ["--id", "i", "--prompt", "p", "--model", "m", "--limit-usd", "1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "give a manifest FILE"),
+        (["none.csv", *FULL], "does not exist"),
+        (["shop.txt", *FULL], "ends with .csv or .jsonl"),
+        (["shop.csv", "--id", "i"], "needs --prompt, --model"),
+        (["shop.csv", *FULL, "--variant", "square"], "is no variant"),
+        (["shop.csv", *FULL, "--variant", "a/b:1x1"], "is no variant"),
+        (["shop.csv", *FULL, "--n", "11"], "for '--n'"),
+        (["shop.csv", *FULL, "--format", "gif"], "gif"),
+        (["--job", "job.json", "--model", "m"], "leave out --model"),
+        (["--job", "none.json"], "can't be read"),
+        (["--job", "shop.csv"], "is no JSON"),
+        (["--job", "list.json"], "no object"),
+        (["shop.csv", "--job", "job.json"], "has no manifest"),
+    ],
+)
+def test_usage_errors(
+    arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, text in {"shop.csv": "a\n", "shop.txt": "a\n", "job.json": "{}", "list.json": "[]"}.items():
+        Path(name).write_text(text)
+    result = CliRunner().invoke(app, ["submit", *arguments], env={"COLUMNS": "200"})
+    assert result.exit_code == 2
+    assert words in result.output
+
+
+@pytest.mark.parametrize(
+    "failure", [httpx2.ReadError("reset"), httpx2.ConnectError("refused"), answer({"title": "Away"}, 503)]
+)
+async def test_a_retry_has_the_same_key(failure: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    script = Script(failure, failure, answer(job(), 202))
+    async with Client(SERVICE, script.transport) as client:
+        assert (await send(client, {"budget": {}}, None, "once")).id == JOB
+    assert [request.headers["Idempotency-Key"] for request in script.requests] == ["once"] * 3
+    assert len({request.content for request in script.requests}) == 1
+    assert capsys.readouterr().err.count("Trying again.") == 1
+
+
+async def test_patience_ends(pauses: list[float]) -> None:
+    said: list[str] = []
+
+    async def away() -> None:
+        raise ServiceAway("away.", wait=60.0 if len(pauses) > 1 else None)
+
+    with pytest.raises(ServiceAway):
+        await patiently(away, say=said.append)
+    assert (pauses, said) == ([0.2, 0.5, 5.0, 5.0], ["away. Trying again."])
+
+
+def test_the_json_of_a_whole_job_is_sent_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Any] = []
+
+    async def submit(_: Client, body: object, key: str) -> object:
+        sent.append((body, len(key)))
+        raise ServiceAway("enough")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Client, "submit", submit)
+    monkeypatch.setattr(patience, "WAITS", ())
+    environment = {"IMAGEMILL_URL": "http://mill.test", "IMAGEMILL_API_KEY": "im_id_secret"}
+    body = {"items": [{"custom_id": "é"}], "extra": 1}
+    result = CliRunner().invoke(app, ["submit", "--job", "-"], input=json.dumps(body), env=environment)
+    assert (result.exit_code, sent) == (1, [(body, 32)])
+    assert "Error: enough" in result.output
+    assert "secret" not in result.output
