@@ -16,7 +16,7 @@ from temporalio import activity
 from activities.delivery import Delivery, Place
 from activities.heartbeat import Pulse, heartbeats
 from activities.plans import Plans
-from imagemill.domain.errors import AccountTrouble, NotSent, Refused
+from imagemill.domain.errors import AccountTrouble, NotSent, Refused, StoreError
 from imagemill.domain.item import CallRecord
 from imagemill.domain.messages import GENERATE, LOOK, Found, ImageOutcome, ImageTask
 from imagemill.domain.pricing import Catalogue
@@ -55,6 +55,8 @@ class Images:
                 if _asked_to_cancel():
                     raise
                 raise NotSent("worker_stopping") from None
+            except StoreError:
+                raise NotSent("store_away") from None
             return await _shielded(self._buy(task, place))
 
     @activity.defn(name=LOOK)

@@ -163,7 +163,8 @@ class Planning:
         with suppress(ObjectExists):  # an earlier attempt at this plan wrote it, from the same rows
             await self._control.put_new(key, body, content_type="application/jsonl")
         maximum = sum(item.maximum_nano for item in items)
-        tally.chunks.append(PlannedChunk(items=len(items), maximum_nano=maximum))
+        invalid = sum(item.problem is not None for item in items)
+        tally.chunks.append(PlannedChunk(items=len(items), maximum_nano=maximum, invalid=invalid))
         tally.open = []
 
     async def _conclude(self, submission: Submission, tally: Tally) -> Plan:
@@ -239,7 +240,7 @@ class Checker:
         self._count += 1
         place = draft.line or self._count
         custom_id = draft.custom_id or f"line-{place}"
-        item = PlannedItem(index=0, custom_id=custom_id, variant=draft.variant, line=draft.line)
+        item = PlannedItem(index=self._count, custom_id=custom_id, variant=draft.variant, line=draft.line)
         problem = draft.problem or self._draft_problem(draft)
         first = None if problem else self._ids.first_line(f"{custom_id}\0{draft.variant or ''}", place)
         if first is not None:
@@ -299,9 +300,10 @@ class Checker:
     def _give_name(self, item: PlannedItem, answer: Rendered) -> None:
         name = (answer.texts or {}).get("name", "").strip()
         problem = answer.problem or name_problem(name)
-        first = None if problem else self._names.first_line(name, item.line or 0)
+        first = None if problem else self._names.first_line(name, item.line or item.index)
         if first is not None:
-            problem = f"the output name {name!r} is taken by line {first}; make the key template unique"
+            unit = "item" if item.line is None else "line"
+            problem = f"the output name {name!r} is taken by {unit} {first}; make the key template unique"
         if problem:
             item.problem = Problem(code="invalid_row", detail=problem)
             item.maximum_nano = 0

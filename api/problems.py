@@ -1,7 +1,7 @@
 """Errors as callers see them: RFC 9457 problem documents with stable types."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -35,6 +35,7 @@ JOB_ENDED = Kind("job-ended", 409, "The job has ended")
 KEY_REUSED = Kind("idempotency-key-reused", 422, "The idempotency key belongs to another submission")
 TOO_LARGE = Kind("too-large", 413, "The request is too large")
 UNAVAILABLE = Kind("unavailable", 503, "A part that the service stands on is away", retry_helps=True)
+OTHER = Kind("http-error", 400, "The request can't be answered")
 BROKEN = Kind("internal-error", 500, "The service made a mistake")
 KINDS = (
     INVALID,
@@ -46,6 +47,7 @@ KINDS = (
     KEY_REUSED,
     TOO_LARGE,
     UNAVAILABLE,
+    OTHER,
     BROKEN,
 )
 
@@ -102,7 +104,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _http(_: Request, error: HTTPException) -> JSONResponse:
         kind = next((kind for kind in KINDS if kind.status == error.status_code), None)
-        kind = kind or Kind("http-error", error.status_code, "The request can't be answered")
+        kind = kind or replace(OTHER, status=error.status_code)
         return answer(Problem(kind, str(error.detail), headers=dict(error.headers or {})))
 
     @app.exception_handler(EngineUnavailable)

@@ -122,7 +122,7 @@ def _jsonl_rows(text: TextIO) -> Iterator[Row]:
             continue
         try:
             values = json.loads(written)
-        except ValueError:
+        except (ValueError, RecursionError):
             yield Row(line, None, "is not JSON")
             continue
         if isinstance(values, dict):

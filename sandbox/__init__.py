@@ -1,0 +1,1 @@
+"""What runs Imagemill at home for nothing: the image API, the local stack, the demo."""

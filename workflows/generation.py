@@ -126,7 +126,7 @@ class Generation:
         """The running totals."""
         account = self.state.account
         return Progress(
-            counts=self.state.counts,
+            counts=self.state.counts.model_copy(),
             running=len(self._calls),
             settled_nano=account.settled,
             written_off_nano=account.written_off,
@@ -138,7 +138,13 @@ class Generation:
     # --- the story ----------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Learn what the items cost at most, and what an earlier life of this chunk has bought."""
+        """Learn what the items cost at most, and what an earlier life of this chunk has bought.
+
+        That one's calls may still be under way: what they bring is in the store once their deadline
+        has passed.
+        """
+        if self._life > 0:
+            await workflow.sleep(self.place.times.call_deadline)
         opened = await workflow.execute_activity(
             OPEN_CHUNK,
             ChunkTask(job=self.place.job, tenant=self.place.tenant, chunk=self.chunk, recover=self._life > 0),
@@ -336,17 +342,16 @@ class Generation:
         return None
 
     def _strike(self, index: int, loss: failures.Loss) -> None:
-        """Count an unknown outcome against the item, and buy it again or give it up.
+        """Count an unknown outcome, and buy the item again or give it up.
 
-        A worker's death may be the item's fault or its neighbour's: the first one only sends it to
-        quarantine, where it is alone and the next one counts.
+        A worker's death may be the item's fault or its neighbour's: its next tries go to quarantine,
+        where it is alone.
         """
         state = self.state
-        if loss == "told" or index in state.quarantined:
-            state.strikes[index] = state.strikes.get(index, 0) + 1
+        state.strikes[index] = state.strikes.get(index, 0) + 1
         if loss == "lost":
             state.quarantined.add(index)
-        if self.place.on_unknown == "retry" and state.strikes.get(index, 0) < STRIKES:
+        if self.place.on_unknown == "retry" and state.strikes[index] < STRIKES:
             self._again(index)
             return
         record = state.records[index]

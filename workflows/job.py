@@ -76,10 +76,8 @@ class JobWorkflow:
         """Plan, generate, report."""
         if not self.progress.planned and not await self._plan():
             return self.summary
-        if self.summary.items == 1:
-            await self._generate_alone()
-        elif self.summary.failure is None:
-            await self._generate_in_chunks()
+        if self.summary.failure is None:
+            await (self._generate_alone() if self.summary.items == 1 else self._generate_in_chunks())
         return await self._report()
 
     # --- from outside -------------------------------------------------------------------------
@@ -239,8 +237,10 @@ class JobWorkflow:
 
     async def _share_money(self) -> None:
         """Lease what is free to those who ask; when nobody can start anything, tell them so."""
-        for chunk, report in sorted(self.progress.reports.items()):
-            lease = self.progress.leases.chunks[chunk]
+        for chunk in sorted(self.progress.reports):
+            report, lease = self.progress.reports.get(chunk), self.progress.leases.chunks.get(chunk)
+            if not report or not lease:
+                continue  # it ended while another one was being told
             missing = report.wanted - lease.granted
             if missing > 0 and self.progress.leases.free >= self._least_grant(report, missing):
                 granted = self.progress.leases.grant(chunk, missing)
@@ -375,15 +375,19 @@ class JobWorkflow:
         return self.summary
 
     def _count_never_started(self) -> None:
+        """Give an end to the items of a job that failed before it began, or was cancelled before their chunk."""
+        if self.summary.failure:
+            self.summary.ended.counts = Counts(failed=self.summary.items or 0)
         if self._alone or self.summary.failure:
             return
         for chunk in range(self.progress.next_chunk, len(self.progress.chunks)):
-            counts = Counts(cancelled=self.progress.chunks[chunk].items)
+            planned = self.progress.chunks[chunk]
+            counts = Counts(cancelled=planned.items - planned.invalid, failed=planned.invalid)
             self.summary.ended.counts = self.summary.ended.counts.add(counts)
             self.progress.facts.append(
                 ChunkFacts(
                     chunk=chunk,
-                    items=counts.cancelled,
+                    items=planned.items,
                     results_sha256="",
                     counts=counts,
                     settled_nano=0,

@@ -87,6 +87,7 @@ class PlannedChunk(BaseModel):
 
     items: int
     maximum_nano: int
+    invalid: int = 0
 
 
 class Plan(BaseModel):

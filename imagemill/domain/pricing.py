@@ -34,13 +34,14 @@ class Usage(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model: prices in nano-dollars per token, and the grid of each quality."""
+    """One model: prices in nano-dollars per token, the grid of each quality, the bound on text output."""
 
     name: str
     text_in: int
     image_in: int
     image_out: int
     text_out: int
+    text_out_tokens: int
     grid: dict[str, int]
 
     def maximum(self, request: ImageRequest) -> int:
@@ -54,7 +55,10 @@ class Model:
         )
         size = LARGEST_SIZE if request.size == "auto" else parse_size(request.size)
         text = len(request.prompt.encode()) + TEXT_OVERHEAD_TOKENS
-        return text * self.text_in + request.n * output_tokens(self.grid[quality], *size) * self.image_out
+        image = (
+            output_tokens(self.grid[quality], *size) * self.image_out + self.text_out_tokens * self.text_out
+        )
+        return text * self.text_in + request.n * image
 
     def cost(self, usage: Usage) -> int:
         """What a call cost by its usage, in nano-dollars."""
@@ -144,7 +148,9 @@ def size_problem(width: int, height: int) -> str | None:
 def _read_model(name: str, row: dict[str, Any]) -> tuple[Model, list[str]]:
     kinds = ("text_in", "image_in", "image_out", "text_out")
     prices = {kind: _nano_per_token(name, kind, row.get(kind)) for kind in kinds}
-    return Model(name=name, grid=row["grid"], **prices), row.get("aliases", [])
+    return Model(name=name, grid=row["grid"], text_out_tokens=row["text_out_tokens"], **prices), row.get(
+        "aliases", []
+    )
 
 
 def _nano_per_token(model: str, kind: str, usd_per_million: str | None) -> int:

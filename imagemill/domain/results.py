@@ -37,8 +37,8 @@ def delivered_names(names: list[str], call: CallRecord) -> list[str]:
 
 def set_names(names: list[str], reservation: str, count: int) -> list[str]:
     """Names for a set of images; there may be more than were planned, if the provider sends more."""
-    numbered = [names[n] if n < len(names) else f"{n + 1}-{names[-1]}" for n in range(count)]
-    return [name_in_set(name, reservation) for name in numbered]
+    marks = [reservation if n < len(names) else f"{reservation}-{n + 1}" for n in range(count)]
+    return [name_in_set(names[min(n, len(names) - 1)], mark) for n, mark in enumerate(marks)]
 
 
 def _problem(item: PlannedItem, record: ItemRecord) -> Problem | None:

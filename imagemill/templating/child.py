@@ -1,8 +1,8 @@
 """The process that renders: its memory is limited by the system, its time by who started it.
 
 Speaks JSON lines: first ``{"templates": {...}, "where": ...}``, then a line for each batch: a list of what
-the templates see, answered by one list of the same length: ``{"texts": {...}}``, ``{"problem": "..."}``, or ``{}`` for a row that is
-not chosen.
+the templates see, answered by one list of the same length: ``{"texts": {...}}``, ``{"problem": "..."}``, or
+``{}`` for a row that is not chosen.
 """
 
 import json

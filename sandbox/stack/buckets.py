@@ -1,4 +1,4 @@
-"""The buckets that the service expects to find."""
+"""Whether the store works, with the buckets that the service expects to find."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -19,12 +19,19 @@ CONFIG = Config(
     retries={"total_max_attempts": 1},
     proxies={},
 )
+PROBE = ".stack-ready"
 
 
-def make_buckets(
+def buckets_work(
     names: Sequence[str], *, endpoint: str, access_key: str, secret_key: str, region: str
 ) -> bool:
-    """Makes the buckets that are missing; false if the store does not answer yet."""
+    """Makes the buckets that are missing, and tries the first with an object that comes and goes.
+
+    The store's gateway answers before its volumes can be read and written.
+
+    Returns:
+        False if the store does not work yet.
+    """
     # A session of its own: the module's default one is not made for threads.
     client = boto3.Session().client(
         "s3",
@@ -36,6 +43,7 @@ def make_buckets(
     )
     try:
         _make_missing(client, names)
+        _try_out(client, names[0])
     except (BotoCoreError, ClientError):
         return False
     finally:
@@ -48,3 +56,9 @@ def _make_missing(client: "S3Client", names: Sequence[str]) -> None:
     for name in names:
         if name not in there:
             client.create_bucket(Bucket=name)
+
+
+def _try_out(client: "S3Client", bucket: str) -> None:
+    client.put_object(Bucket=bucket, Key=PROBE, Body=b"ready?")
+    client.get_object(Bucket=bucket, Key=PROBE)["Body"].read()
+    client.delete_object(Bucket=bucket, Key=PROBE)

@@ -5,7 +5,7 @@ import json
 import secrets
 from pathlib import Path
 
-from sandbox.stack.buckets import make_buckets
+from sandbox.stack.buckets import buckets_work
 from sandbox.stack.credentials import Credentials
 from sandbox.stack.inheritance import inherited
 from sandbox.stack.part import BACKEND, Part
@@ -79,10 +79,10 @@ class Store(Part):
             (SOCKETS / f"seaweedfs-{service}-grpc-{port}.sock").unlink(missing_ok=True)
 
     async def healthy(self) -> bool:
-        """Whether it answers signed requests, and has both buckets."""
+        """Whether it keeps what signed requests give it, in both buckets."""
         keys = self._credentials
         return await asyncio.to_thread(
-            make_buckets,
+            buckets_work,
             (CONTROL, DELIVERY),
             endpoint=self.url,
             access_key=keys.store_access_key,
@@ -113,6 +113,9 @@ _OFF = {
     "admin.ui": "false",
     "debug": "false",
     "filer.port.public": "0",
+    # What the master remembers, the volumes tell it again. Resuming, it may refuse their first report, as
+    # not yet the leader of itself, and the next comes five seconds later.
+    "master.resumeState": "false",
     "master.telemetry": "false",
     "metricsPort": "0",
     "s3.autoCreateBucket": "false",

@@ -14,6 +14,7 @@ if os.environ.get("FAKE_WORKER") == "broken":
     sys.exit(3)
 if os.environ.get("FAKE_WORKER") == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("at work", flush=True)
 pathlib.Path(sys.argv[2]).write_text("\\n".join(sorted(os.environ)))
 signal.pause()
 """

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -48,27 +49,31 @@ async def test_a_part_that_dies_is_reported_with_the_end_of_its_log_and_ends_the
     tmp_path: Path, fake_programs: Path
 ) -> None:
     reports: list[PartReport] = []
-    stack = LocalStack(StackOptions(data_dir=tmp_path, parts={"temporal", "worker"}), reports.append)
+    options = StackOptions(data_dir=tmp_path, parts={"api", "worker"})
+    stack = LocalStack(options, reports.append)
     await stack.start()
-    os.kill(stack.pid("temporal"), signal.SIGKILL)
+    os.kill(stack.pid("worker-1"), signal.SIGKILL)
     with pytest.raises(PartDied) as caught:
         await stack.wait()
-    assert (caught.value.part, caught.value.returncode) == ("temporal", -signal.SIGKILL)
-    assert f"temporal was ended by SIGKILL. The end of {stack.log('temporal')}:" in str(caught.value)
-    assert "Temporal Server:" in str(caught.value)
-    assert not stack.is_running("worker-1")
+    assert (caught.value.part, caught.value.returncode) == ("worker-1", -signal.SIGKILL)
+    assert str(caught.value) == (
+        f"worker-1 was ended by SIGKILL. The end of {stack.log('worker-1')}:\n    at work"
+    )
+    assert not stack.is_running("api")
     assert not stack.directory.addresses.exists()
-    assert [report.name for report in reports if report.state == "died"] == ["temporal"]
+    assert [report.name for report in reports if report.state == "died"] == ["worker-1"]
 
 
 async def test_leaving_the_context_tells_of_a_death(tmp_path: Path, fake_programs: Path) -> None:
     with pytest.raises(PartDied, match="worker-1 was ended by SIGKILL"):
-        async with LocalStack(of_workers(tmp_path)) as stack:
-            end = Watch([stack.pid("worker-1")])
-            os.kill(stack.pid("worker-1"), signal.SIGKILL)
-            with pytest.raises(PartDied):
-                await stack.wait()
-            assert end.all_ended(timeout=5)
+        await overlook_a_death(tmp_path)
+
+
+async def overlook_a_death(data_dir: Path) -> None:
+    async with LocalStack(of_workers(data_dir)) as stack:
+        os.kill(stack.pid("worker-1"), signal.SIGKILL)
+        with suppress(PartDied):
+            await stack.wait()
 
 
 async def test_another_error_gets_the_death_as_a_note(tmp_path: Path, fake_programs: Path) -> None:

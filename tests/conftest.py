@@ -1,0 +1,27 @@
+"""Fixtures and options that all tests share."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+UNIT = Path(__file__).parent / "unit"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--chaos", action="store_true", help="run the long tests that kill things")
+    parser.addoption("--seeds", type=int, default=1, help="how many seeds each chaos test runs")
+
+
+@pytest.fixture(autouse=True)
+def closed_sockets(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Unit tests reach nothing over a socket, but for those marked `sockets`."""
+    if request.path.is_relative_to(UNIT) and not request.node.get_closest_marker("sockets"):
+
+        def refuse(*_: object) -> None:
+            raise AssertionError("a unit test opened a socket")
+
+        monkeypatch.setattr(socket.socket, "connect", refuse)
+        monkeypatch.setattr(socket.socket, "bind", refuse)
+    yield
