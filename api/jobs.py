@@ -97,7 +97,10 @@ async def cancel_job(job: str, parts: Parts, owner: Tenant) -> JobAnswer:
         return await status_of(parts, owner, job)
     if summary.state in ENDED or not await parts.engine.cancel_job(job):
         raise Problem(JOB_ENDED, f"job {job} has ended as {summary.state}; there is nothing to cancel")
-    return await status_of(parts, owner, job)
+    status = await status_of(parts, owner, job)
+    if status.state not in ENDED:
+        status.state = "cancelling"  # accepted, whether or not the workflow has taken it in yet
+    return status
 
 
 def _patience(status: JobAnswer) -> int:

@@ -11,9 +11,11 @@ SHOWN_ROWS = 10
 
 
 def dollars(amount: Decimal) -> str:
-    """Money for people: whole cents from a dollar up, and a hundredth of a cent below."""
-    unit = Decimal("0.01") if amount >= 1 or amount == 0 else Decimal("0.0001")
-    return f"${amount.quantize(unit, ROUND_HALF_UP):,}"
+    """Money for people: whole cents from a dollar up, and hundredths of a cent below, where there are any."""
+    cents = amount.quantize(Decimal("0.01"), ROUND_HALF_UP)
+    if amount >= 1 or amount == cents:
+        return f"${cents:,}"
+    return f"${amount.quantize(Decimal('0.0001'), ROUND_HALF_UP)}"
 
 
 def images(count: int) -> str:
@@ -98,3 +100,5 @@ def _troubles(job: Job) -> Iterator[tuple[str, str]]:
         for row in job.invalid_rows.first[:SHOWN_ROWS]:
             place = f"line {row.line}" if row.line is not None else row.custom_id
             yield "", harmless(f"{place}: {row.detail}")
+        if job.invalid_rows.count > SHOWN_ROWS:
+            yield "", f"… and {job.invalid_rows.count - SHOWN_ROWS:,} more"

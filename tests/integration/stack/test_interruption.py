@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.stack import Addresses
+from sandbox.stack.store import GRPC_OFFSET, SERVICES, SOCKETS
 from tests.integration.stack.helpers import Watch, children, python
 
 PROGRAM = """
@@ -54,6 +55,22 @@ def test_a_signal_ends_everything_within_seconds(
     assert "\x1b" not in shown
 
 
+def test_a_second_signal_waits_for_nobody(
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_WORKER", "stubborn")
+    with start(programs, tmp_path) as process:
+        read_until(process, "Ctrl-C stops everything.")
+        watch = Watch(children(process.pid))
+        process.send_signal(signal.SIGINT)
+        read_until(process, "api         stopped")
+        process.send_signal(signal.SIGINT)
+        # Less than the grace that the workers would have had.
+        process.communicate(timeout=4)
+    assert watch.all_ended(timeout=0)
+    assert process.returncode == 0
+
+
 def test_no_orphan_survives_a_killed_supervisor(programs: Path, tmp_path: Path) -> None:
     with start(programs, tmp_path) as process:
         read_until(process, "Ctrl-C stops everything.")
@@ -64,6 +81,14 @@ def test_no_orphan_survives_a_killed_supervisor(programs: Path, tmp_path: Path) 
         process.communicate(timeout=10)
         assert watch.all_ended(timeout=5)
     assert Addresses.read(tmp_path / "stack.json") is None
+    remove_socket_files(json.loads((tmp_path / "ports.json").read_text()))
+
+
+def remove_socket_files(ports: dict[str, int]) -> None:
+    """What a killed supervisor could not do, and the next start in the same directory would."""
+    for port in (*ports.values(), ports["store.admin"] + GRPC_OFFSET):
+        for service in SERVICES:
+            (SOCKETS / f"seaweedfs-{service}-grpc-{port}.sock").unlink(missing_ok=True)
 
 
 def test_a_part_that_dies_ends_the_command_with_an_error(programs: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Starting, stopping, dying."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -12,6 +13,7 @@ import pytest
 from sandbox.stack import (
     LocalStack,
     PartDied,
+    PartNotOurs,
     PartNotReady,
     PartNotRunning,
     PartReport,
@@ -43,6 +45,26 @@ async def test_a_port_that_was_taken_meanwhile_is_an_error(tmp_path: Path, fake_
         port = int((stack.addresses.url or "").rpartition(":")[2])
         with socket.create_server(("127.0.0.1", port)), pytest.raises(PortBusy, match=f"{port} is wanted by"):
             await stack.start_part("api")
+
+
+async def test_another_server_on_the_port_is_not_taken_for_ours(
+    tmp_path: Path, fake_programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with LocalStack(StackOptions(data_dir=tmp_path, parts={"api"})) as stack:
+        await stack.stop_part("api")
+        port = int((stack.addresses.url or "").rpartition(":")[2])
+        # As if the other came between the check of the port and the start.
+        monkeypatch.setattr("sandbox.stack.supervised.require_free", lambda _part, _ports: None)
+        async with await asyncio.start_server(answer_ok, "127.0.0.1", port):
+            with pytest.raises(PartNotOurs, match=f"127.0.0.1:{port} answers, but not from the process"):
+                await stack.start_part("api")
+        assert not stack.is_running("api")
+
+
+async def answer_ok(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    writer.close()
+    await writer.wait_closed()
 
 
 async def test_a_part_that_dies_is_reported_with_the_end_of_its_log_and_ends_the_rest(

@@ -88,8 +88,9 @@ def test_hostile_text_does_not_reach_the_terminal() -> None:
     shown = job(name="\x1b[31m", hold=hold, invalid_rows=rows, failure={"code": "a", "detail": "b"})
     listed = list(status_rows(Job.model_validate(shown)))
     assert not any("\x1b" in value for _, value in listed)
-    assert sum(name == "" for name, _ in listed) == 10
+    assert sum(name == "" for name, _ in listed) == 11
     assert ("Failure", "b [a]") in listed
+    assert listed[-1] == ("", "… and 20 more")
 
 
 def test_totals_that_are_not_known_yet() -> None:
@@ -111,6 +112,7 @@ def test_amounts_and_spans() -> None:
         "$2.00",
         "$0.00",
     ]
+    assert dollars(cost.limit_usd / 20) == "$0.10"
     assert dollars(cost.limit_usd * 1000) == "$2,000.00"
     assert [duration(seconds) for seconds in (0.4, 99, 100, 5400, 7300)] == [
         "under 1 s", "99 s", "2 min", "90 min", "2 h 2 min",

@@ -1,0 +1,34 @@
+"""A whole stack for the tests of this folder."""
+
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+
+from sandbox.stack import LocalStack, StackOptions
+from tests.acceptance.service import Service
+
+QUICK = {
+    "IMAGEMILL_TIMES_CALL_DEADLINE": "8",
+    "IMAGEMILL_TIMES_HEARTBEAT_TIMEOUT": "4",
+    "IMAGEMILL_TIMES_HEARTBEAT_INTERVAL": "1",
+    "IMAGEMILL_TIMES_SWEEP": "10",
+    "IMAGEMILL_TIMES_FIRST_PROBE": "1",
+}
+"""Times at which a lost worker is noticed within a test's patience."""
+
+
+@pytest.fixture(scope="session")
+async def http() -> AsyncIterator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(timeout=30) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+async def service(
+    tmp_path_factory: pytest.TempPathFactory, http: httpx2.AsyncClient
+) -> AsyncIterator[Service]:
+    """A stack whose provider answers at once."""
+    options = StackOptions(data_dir=tmp_path_factory.mktemp("stack"), speed=0.0, extra_env=QUICK)
+    async with LocalStack(options) as stack:
+        yield Service(stack, http)
