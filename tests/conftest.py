@@ -1,7 +1,6 @@
 """Fixtures and options that all tests share."""
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(autouse=True)
-def closed_sockets(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def closed_sockets(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Unit tests reach nothing over a socket, but for those marked `sockets`."""
     if request.path.is_relative_to(UNIT) and not request.node.get_closest_marker("sockets"):
 
@@ -24,4 +23,3 @@ def closed_sockets(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
 
         monkeypatch.setattr(socket.socket, "connect", refuse)
         monkeypatch.setattr(socket.socket, "bind", refuse)
-    yield

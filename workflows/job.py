@@ -375,7 +375,7 @@ class JobWorkflow:
         return self.summary
 
     def _count_never_started(self) -> None:
-        """Give an end to the items of a job that failed before it began, or was cancelled before their chunk."""
+        """Give an end to the items of a failed job, and to those of chunks that a cancel came before."""
         if self.summary.failure:
             self.summary.ended.counts = Counts(failed=self.summary.items or 0)
         if self._alone or self.summary.failure:
