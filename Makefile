@@ -43,8 +43,8 @@ contracts: $(VENV)/ready ## do imports point one way?
 docs: $(VENV)/ready ## are the generated pages up to date, and do all links lead somewhere?
 	$(BIN)/python -m docs.build --check
 
-chaos: $(VENV)/ready ## kill things while jobs run: [ONLY=…] [SEEDS=n]
-	$(BIN)/pytest tests/chaos --chaos $(if $(ONLY),-k $(ONLY)) --seeds $(or $(SEEDS),3)
+chaos: $(VENV)/ready ## kill things while jobs run: [ONLY=…] [SEEDS=n] [FIRST=seed]
+	$(BIN)/pytest tests/chaos --chaos $(if $(ONLY),-k $(ONLY)) --seeds $(or $(SEEDS),3) $(if $(FIRST),--first-seed $(FIRST))
 
 bench: $(VENV)/ready ## measure: [ONLY=…]
 	$(BIN)/python -m benchmarks $(ONLY)

@@ -1,8 +1,10 @@
 """Fixtures and options that all tests share."""
 
 import socket
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 UNIT = Path(__file__).parent / "unit"
@@ -11,6 +13,7 @@ UNIT = Path(__file__).parent / "unit"
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--chaos", action="store_true", help="run the long tests that kill things")
     parser.addoption("--seeds", type=int, default=1, help="how many seeds each chaos test runs")
+    parser.addoption("--first-seed", type=int, default=0, help="the first seed; by default any")
 
 
 @pytest.fixture(autouse=True)
@@ -23,3 +26,10 @@ def closed_sockets(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
 
         monkeypatch.setattr(socket.socket, "connect", refuse)
         monkeypatch.setattr(socket.socket, "bind", refuse)
+
+
+@pytest.fixture(scope="session")
+async def http() -> AsyncIterator[httpx2.AsyncClient]:
+    """A client for whatever is asked over HTTP."""
+    async with httpx2.AsyncClient(timeout=30) as client:
+        yield client

@@ -19,12 +19,6 @@ QUICK = {
 
 
 @pytest.fixture(scope="session")
-async def http() -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(timeout=30) as client:
-        yield client
-
-
-@pytest.fixture(scope="session")
 async def service(
     tmp_path_factory: pytest.TempPathFactory, http: httpx2.AsyncClient
 ) -> AsyncIterator[Service]:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -129,10 +130,22 @@ def scratch() -> Iterator[Path]:
         yield Path(folder)
 
 
+def readme_output() -> str:
+    """What the README says that the demo prints."""
+    return (ROOT / "README.md").read_text().split("<!-- demo output -->\n```text\n")[1].split("```")[0]
+
+
+def masked(output: str) -> list[str]:
+    """Its lines without what differs from run to run: times, ids, rates."""
+    lines = [re.sub(r"job_\w+|[\d.]+(/min| s\b)", "#", line) for line in output.splitlines()]
+    return [re.sub(r" +", " ", line) for line in lines]
+
+
 def test_the_demo(tmp_path: Path, scratch: Path) -> None:
-    result = typed(tmp_path, "demo", TMPDIR=str(scratch))
+    result = typed(tmp_path, "demo", TMPDIR=str(scratch), COLUMNS="80")
     assert (result.returncode, result.stderr) == (0, "")
     assert "48 (48 succeeded)" in result.stdout
+    assert set(masked(readme_output())) <= set(masked(result.stdout))
     assert all(line == line.rstrip() for line in result.stdout.splitlines())
     folder = tmp_path / "demo-output"
     images = list(folder.glob("*/*.png"))
