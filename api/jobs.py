@@ -26,17 +26,22 @@ Tenant = Annotated[str, Depends(tenant)]
 
 @router.post("", status_code=202, summary="Submit a job", responses={200: {"model": JobAnswer}})
 async def create_job(
+    *,
     body: JobBody,
     response: Response,
     parts: Parts,
     owner: Tenant,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+    x_stainless_retry_count: Annotated[
+        int, Header(ge=0, description="Which try of the SDK this is; 0 is the first.")
+    ] = 0,
 ) -> JobAnswer:
     """Check the submission and start it. The answer comes once it is durably started.
 
-    With an ``Idempotency-Key``, the same submission again answers 200 with the same job.
+    With an ``Idempotency-Key``, the same submission again answers 200 with the same job. Without one, an
+    SDK that says it tries again is given the job that its try before made.
     """
-    accepted = await submit(parts, owner, body, idempotency_key)
+    accepted = await submit(parts, owner, body, idempotency_key, x_stainless_retry_count)
     response.headers["Location"] = f"/v1/jobs/{accepted.job}"
     response.headers["Retry-After"] = "1"
     if accepted.replayed:

@@ -4,11 +4,14 @@
 2. write ``request.json``, then the record of its idempotency key by a conditional put;
 3. start the workflow, and only then answer.
 
-Whoever comes with the same key finds the record, and starts what was never started.
+Whoever comes with the same key finds the record, and starts what was never started. A client without a
+key whose SDK says that it tries again is given, once a try, a job that was made of the same content a
+moment ago.
 """
 
 import hashlib
 import json
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -16,16 +19,19 @@ from api.context import Context
 from api.models import ItemBody, JobBody, ManifestBody, VariantBody
 from api.problems import JOB_LOST, KEY_REUSED, Problem
 from imagemill.domain.errors import InvalidInput, ObjectExists, ObjectMissing
-from imagemill.domain.ids import new_id
+from imagemill.domain.ids import made_at, new_id
 from imagemill.domain.job import InlineItem, JobSummary, Manifest, Submission, Variant
 from imagemill.domain.messages import JobStart, Workplace
 from imagemill.domain.money import parse_usd
-from imagemill.domain.places import file_key, idempotency_key, request_key
+from imagemill.domain.places import file_key, idempotency_key, recent_prefix, request_key
 from imagemill.domain.request import ImageRequest, ImageSettings
 from imagemill.manifest import HEAD_BYTES, check_head
 from imagemill.templating.check import template_problems
 
 NAME_VARIABLES = ("custom_id", "variant", "n", "ext")
+RECENT = timedelta(minutes=10)
+"""Within this time a client that tries again means the submission before."""
+
 RETENTION = timedelta(days=30)
 """How long the engine remembers a job that has ended; its namespace's setting."""
 
@@ -38,8 +44,12 @@ class Accepted:
     replayed: bool
 
 
-async def submit(parts: Context, tenant: str, body: JobBody, key: str | None) -> Accepted:
+async def submit(
+    parts: Context, tenant: str, body: JobBody, key: str | None = None, retry: int = 0
+) -> Accepted:
     """Check, record and start a submission.
+
+    ``retry`` is which try of the client's SDK this is, by its own word; 0 is the first.
 
     Raises:
         InvalidInput: it can't be run as it is; nothing was written.
@@ -48,6 +58,8 @@ async def submit(parts: Context, tenant: str, body: JobBody, key: str | None) ->
     fingerprint = hashlib.sha256(body.model_dump_json().encode()).hexdigest()
     if key and (known := await _known(parts, tenant, key, fingerprint)):
         return known
+    if not key and retry and (claimed := await _claim_recent(parts, tenant, fingerprint, retry)):
+        return claimed
     problems = await _check(parts, tenant, body)
     if problems:
         raise InvalidInput(problems)
@@ -59,6 +71,8 @@ async def submit(parts: Context, tenant: str, body: JobBody, key: str | None) ->
         known = await _known(parts, tenant, key, fingerprint)
         if known:
             return known
+    if not key:
+        await parts.control.put(recent_prefix(tenant, fingerprint) + submission.job, b"{}")
     await parts.engine.start_job(job_start(parts, submission))
     return Accepted(submission.job, replayed=False)
 
@@ -115,8 +129,32 @@ async def _start_late(parts: Context, tenant: str, record: dict[str, str]) -> No
     job = record["job"]
     if datetime.now(UTC) - datetime.fromisoformat(record["at"]) > RETENTION / 2:
         raise Problem(JOB_LOST, f"job {job} was submitted at {record['at']}; see its report, if it has one")
+    await _start_recorded(parts, tenant, job)
+
+
+async def _start_recorded(parts: Context, tenant: str, job: str) -> None:
     submission = Submission.model_validate_json(await parts.control.get(request_key(tenant, job)))
     await parts.engine.start_job(job_start(parts, submission))
+
+
+async def _claim_recent(parts: Context, tenant: str, fingerprint: str, retry: int) -> Accepted | None:
+    """A job of the same content, made a moment ago, that no other client's same try was given.
+
+    Several jobs of the same content may be meant: each of them is given to one try of that number.
+    """
+    prefix = recent_prefix(tenant, fingerprint)
+    since = time.time() - RECENT.total_seconds()
+    names = [key.removeprefix(prefix) async for key in parts.control.keys(prefix)]
+    for job in names:
+        if "/" in job or made_at(job) < since:
+            continue  # a claim, or too long ago
+        try:
+            await parts.control.put_new(f"{prefix}{job}/{retry}", b"{}")
+        except ObjectExists:
+            continue
+        await _start_recorded(parts, tenant, job)
+        return Accepted(job, replayed=True)
+    return None
 
 
 # --- checks --------------------------------------------------------------------------------------

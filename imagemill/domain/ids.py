@@ -11,6 +11,14 @@ def new_id(kind: str) -> str:
     return f"{kind}_{_ulid(time.time_ns() // 1_000_000, secrets.randbits(80))}"
 
 
+def made_at(id_: str) -> float:
+    """When an id was made, in seconds since the epoch."""
+    number = 0
+    for character in id_.partition("_")[2]:
+        number = number << 5 | _CROCKFORD.index(character)
+    return (number >> 80) / 1000
+
+
 def _ulid(milliseconds: int, chance: int) -> str:
     number = (milliseconds << 80) | chance
     return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))

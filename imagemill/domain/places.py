@@ -71,6 +71,11 @@ def name_in_set(name: str, reservation: str) -> str:
     return f"{stem}.{reservation}{dot}{extension}" if dot else f"{name}.{reservation}"
 
 
+def recent_prefix(tenant: str, fingerprint: str) -> str:
+    """The jobs that a submission of this content, without a key, was answered with (control)."""
+    return f"idempotency/{tenant}/recent/{fingerprint}/"
+
+
 _UNSAFE = re.compile(r"[^\w.,+@=()\- ]")
 
 
