@@ -148,7 +148,10 @@ def size_problem(width: int, height: int) -> str | None:
 def _read_model(name: str, row: dict[str, Any]) -> tuple[Model, list[str]]:
     kinds = ("text_in", "image_in", "image_out", "text_out")
     prices = {kind: _nano_per_token(name, kind, row.get(kind)) for kind in kinds}
-    return Model(name=name, grid=row["grid"], text_out_tokens=row["text_out_tokens"], **prices), row.get(
+    if prices["text_out"] and "text_out_tokens" not in row:
+        raise ValueError(f"catalogue: model {name} bills text output; give its bound as text_out_tokens")
+    text_out_tokens = row.get("text_out_tokens", 0)
+    return Model(name=name, grid=row["grid"], text_out_tokens=text_out_tokens, **prices), row.get(
         "aliases", []
     )
 

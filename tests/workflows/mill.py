@@ -1,0 +1,152 @@
+"""Runs the real workflows on fake activities, on whatever engine a test gives."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from imagemill.domain.job import JobSummary, Progress
+from imagemill.domain.messages import (
+    CANCEL,
+    JOB,
+    PROGRESS_MEMO,
+    SUMMARY_MEMO,
+    ChunkReport,
+    JobStart,
+    Times,
+    Workplace,
+    chunk_workflow_id,
+)
+from imagemill.engine import STATE_ATTRIBUTE, TENANT_ATTRIBUTE
+from tests.fakes.activities import FakeActivities
+from workflows.chunk import ChunkWorkflow
+from workflows.job import JobWorkflow
+
+QUICK = Times(call_deadline=1, heartbeat_timeout=5, start_to_close=30)
+"""Times for the engine that can't skip them."""
+LOSING = QUICK.model_copy(update={"heartbeat_timeout": 1, "call_deadline": 0})
+"""Times where a worker that keeps silent is missed soon, and its image looked for but once."""
+
+
+def runner() -> SandboxedWorkflowRunner:
+    """As in worker.py."""
+    return SandboxedWorkflowRunner(
+        restrictions=SandboxRestrictions.default.with_passthrough_modules("imagemill", "pydantic", "workflows")
+    )
+
+
+async def until(condition: Callable[[], bool | Awaitable[bool]], timeout: float = 15) -> None:
+    """Wait until it holds."""
+    end = time.monotonic() + timeout
+    while True:
+        holds = condition()
+        if holds if isinstance(holds, bool) else await holds:
+            return
+        assert time.monotonic() < end, "it never came to hold"
+        await asyncio.sleep(0.01)
+
+
+@dataclass
+class Mill:
+    """One job, its queues and its activities."""
+
+    client: Client
+    fakes: FakeActivities
+    times: Times = field(default_factory=lambda: QUICK)
+    cap: int = 1_000_000
+    place: dict[str, Any] = field(default_factory=dict)
+    job: str = field(default_factory=lambda: f"job_{uuid.uuid4().hex[:12]}")
+    sampled: list[JobSummary] = field(default_factory=list)
+
+    @property
+    def workplace(self) -> Workplace:
+        images = f"{self.job}.images"
+        return Workplace(job=self.job, tenant="acme", image_queue=images, times=self.times, **self.place)
+
+    @property
+    def handle(self) -> WorkflowHandle[Any, JobSummary]:
+        return self.client.get_workflow_handle(self.job, result_type=JobSummary)
+
+    def chunk(self, chunk: int) -> WorkflowHandle[Any, ChunkReport]:
+        return self.client.get_workflow_handle(chunk_workflow_id(self.job, chunk), result_type=ChunkReport)
+
+    async def start(self) -> None:
+        summary = JobSummary(tenant="acme", submitted_at=datetime(2026, 1, 2, tzinfo=UTC), cap_nano=self.cap)
+        await self.client.start_workflow(
+            JOB,
+            JobStart(place=self.workplace, summary=summary),
+            id=self.job,
+            task_queue=self.job,
+            memo={SUMMARY_MEMO: summary},
+            search_attributes=TypedSearchAttributes(
+                [SearchAttributePair(TENANT_ATTRIBUTE, "acme"), SearchAttributePair(STATE_ATTRIBUTE, "queued")]
+            ),
+        )
+
+    async def ended(self) -> JobSummary:
+        """The job's last word; a workflow that is stuck is an error soon."""
+        return await asyncio.wait_for(self.handle.result(), 30)
+
+    async def run(self) -> JobSummary:
+        await self.start()
+        return await self.ended()
+
+    async def cancel(self) -> None:
+        await self.handle.signal(CANCEL)
+
+    async def summary(self) -> JobSummary:
+        """What the job's memo says."""
+        described = await self.handle.describe()
+        return await described.memo_value(SUMMARY_MEMO, type_hint=JobSummary)
+
+    async def progress(self, chunk: int) -> Progress | None:
+        """What a chunk's memo says."""
+        described = await self.chunk(chunk).describe()
+        return await described.memo_value(PROGRESS_MEMO, default=None, type_hint=Progress)
+
+    async def becomes(self, state: str) -> None:
+        async def it_is() -> bool:
+            return (await self.summary()).state == state
+
+        await until(it_is)
+
+    async def calls(self, count: int) -> None:
+        await until(lambda: len(self.fakes.calls) >= count)
+
+
+@asynccontextmanager
+async def working(mill: Mill) -> AsyncIterator[Mill]:
+    """The workers of a mill: workflows and bookkeeping, images, quarantine."""
+    images = mill.workplace.image_queue
+    workers = [
+        Worker(
+            mill.client,
+            task_queue=mill.job,
+            workflows=[JobWorkflow, ChunkWorkflow],
+            activities=mill.fakes.bookkeeping,
+            workflow_runner=runner(),
+        ),
+        *(
+            Worker(
+                mill.client,
+                task_queue=queue,
+                activities=[mill.fakes.generate],
+                disable_eager_activity_execution=True,
+                graceful_shutdown_timeout=timedelta(0),
+            )
+            for queue in (images, f"{images}.quarantine")
+        ),
+    ]
+    async with AsyncExitStack() as running:
+        for worker in workers:
+            await running.enter_async_context(worker)
+        yield mill
