@@ -1,11 +1,12 @@
 """``python -m api``: serve the HTTP API; settings come from the environment."""
 
 import argparse
+import asyncio
 import sys
 
 import uvicorn
 
-from api.app import create_app
+from api.app import connected, make_app
 from imagemill.domain.errors import ImagemillError
 from imagemill.logging import configure
 
@@ -18,22 +19,28 @@ def main() -> int:
     arguments = parser.parse_args()
     configure("api")
     try:
-        app = create_app()
+        return asyncio.run(serve(arguments.host, arguments.port))
     except ImagemillError as error:
         print(f"imagemill api: {error}", file=sys.stderr)  # noqa: T201
         return 2
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            host=arguments.host,
-            port=arguments.port,
+    except KeyboardInterrupt:
+        return 0
+
+
+async def serve(host: str, port: int) -> int:
+    """Connect the parts, then serve."""
+    async with connected() as context:
+        config = uvicorn.Config(
+            make_app(context),
+            host=host,
+            port=port,
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=5,
         )
-    )
-    server.run()
-    return 0 if server.started else 3
+        server = uvicorn.Server(config)
+        await server.serve()
+        return 0 if server.started else 3
 
 
 if __name__ == "__main__":

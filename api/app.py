@@ -18,11 +18,12 @@ from imagemill.storage_probe import require_conditional_puts
 STORE_THREADS = 16
 
 
-def create_app() -> FastAPI:
-    """The application with its real parts; they connect when it starts.
+@asynccontextmanager
+async def connected() -> AsyncIterator[Context]:
+    """The application's real parts, from the settings, tried before a request is taken.
 
     Raises:
-        Misconfigured: a setting is missing or wrong.
+        Misconfigured: a setting is missing or wrong, or names something that can't be used.
     """
     engine = settings.read(settings.EngineSettings)
     control = settings.read(settings.ControlSettings)
@@ -30,38 +31,32 @@ def create_app() -> FastAPI:
     work = settings.read(settings.WorkSettings)
     times = settings.read(settings.TimeSettings)
     service = settings.read(settings.ServiceSettings)
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store") as threads:
-            store = S3Store.connect(control, threads)
-            await require_conditional_puts(store, "control")
-            app.state.context = Context(
-                control=store,
-                delivery=S3Store.connect(delivery, threads),
-                engine=TemporalEngine(await connect(engine)),
-                catalogue=Catalogue.load(work.catalogue),
-                work=work,
-                times=times,
-                prefix=delivery.prefix,
-                tenant=service.tenant,
-                key_sha256=hash_key(service.api_key.get_secret_value()),
-            )
-            yield
-
-    return make_app(lifespan)
+    with ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store") as threads:
+        store = S3Store.connect(control, threads)
+        await require_conditional_puts(store, "control")
+        yield Context(
+            control=store,
+            delivery=S3Store.connect(delivery, threads),
+            engine=TemporalEngine(await connect(engine)),
+            catalogue=Catalogue.load(work.catalogue),
+            work=work,
+            times=times,
+            prefix=delivery.prefix,
+            tenant=service.tenant,
+            key_sha256=hash_key(service.api_key.get_secret_value()),
+        )
 
 
-def make_app(lifespan: object = None) -> FastAPI:
-    """The application without its parts: routes, errors and limits. Its OpenAPI description needs no more."""
+def make_app(context: Context | None = None) -> FastAPI:
+    """The application: routes, errors and limits. Without parts it can only describe itself."""
     app = FastAPI(
         title="Imagemill",
         version="1",
         summary="Image generation in bulk: durable jobs, capped budgets, results in your own bucket.",
-        lifespan=lifespan,  # type: ignore[arg-type]
         docs_url=None,
         redoc_url=None,
     )
+    app.state.context = context
     problems.install(app)
     app.add_middleware(BodyLimit)
     for router in (files.router, jobs.router, health.router):
