@@ -136,7 +136,8 @@ def as_metadata(call: CallRecord) -> dict[str, str]:
         "estimated": json.dumps(call.estimated),
         "request-id": (call.request_id or "")[:128],
     }
-    return {f"imagemill-{name}": value for name, value in said.items()}
+    # An empty value does not survive every server.
+    return {f"imagemill-{name}": value for name, value in said.items() if value}
 
 
 def from_metadata(said: Mapping[str, str], size: int) -> CallRecord | None:
@@ -158,7 +159,7 @@ def from_metadata(said: Mapping[str, str], size: int) -> CallRecord | None:
             ],
             cost_nano=int(said["imagemill-cost-nano"]),
             estimated=json.loads(said["imagemill-estimated"]),
-            request_id=said["imagemill-request-id"] or None,
+            request_id=said.get("imagemill-request-id"),
         )
     except (KeyError, ValueError):
         return None

@@ -19,6 +19,7 @@ from temporalio import activity
 
 from activities.heartbeat import heartbeats
 from activities.seen import Seen
+from imagemill.claims import claim
 from imagemill.domain.errors import InvalidInput, ObjectExists
 from imagemill.domain.item import PlannedItem, Problem
 from imagemill.domain.job import Manifest, Submission, Variant
@@ -89,13 +90,8 @@ class Planning:
                 return Plan(failure="manifest_unreadable", failure_detail=f"{where}: {what}")
 
     async def _claim(self, task: PlanTask) -> bool:
-        key = claim_key(task.tenant, task.job)
-        try:
-            await self._control.put_new(key, json.dumps({"run": task.run}).encode())
-        except ObjectExists:
-            claim = json.loads(await self._control.get(key))
-            return bool(claim["run"] == task.run)
-        return True
+        mine = json.dumps({"run": task.run}).encode()
+        return await claim(self._control, claim_key(task.tenant, task.job), mine)
 
     async def _plan(self, submission: Submission) -> Plan:
         tally = Tally()

@@ -18,7 +18,8 @@ from datetime import UTC, datetime, timedelta
 from api.context import Context
 from api.models import ItemBody, JobBody, ManifestBody, VariantBody
 from api.problems import JOB_LOST, KEY_REUSED, Problem
-from imagemill.domain.errors import InvalidInput, ObjectExists, ObjectMissing
+from imagemill.claims import claim
+from imagemill.domain.errors import InvalidInput, ObjectMissing
 from imagemill.domain.ids import made_at, new_id
 from imagemill.domain.job import InlineItem, JobSummary, Manifest, Submission, Variant
 from imagemill.domain.messages import JobStart, Workplace
@@ -104,11 +105,7 @@ def job_start(parts: Context, submission: Submission) -> JobStart:
 
 async def _record(parts: Context, submission: Submission, key: str, fingerprint: str) -> bool:
     record = {"job": submission.job, "body": fingerprint, "at": submission.submitted_at.isoformat()}
-    try:
-        await parts.control.put_new(idempotency_key(submission.tenant, key), json.dumps(record).encode())
-    except ObjectExists:
-        return False
-    return True
+    return await claim(parts.control, idempotency_key(submission.tenant, key), json.dumps(record).encode())
 
 
 async def _known(parts: Context, tenant: str, key: str, fingerprint: str) -> Accepted | None:
@@ -148,12 +145,9 @@ async def _claim_recent(parts: Context, tenant: str, fingerprint: str, retry: in
     for job in names:
         if "/" in job or made_at(job) < since:
             continue  # a claim, or too long ago
-        try:
-            await parts.control.put_new(f"{prefix}{job}/{retry}", b"{}")
-        except ObjectExists:
-            continue
-        await _start_recorded(parts, tenant, job)
-        return Accepted(job, replayed=True)
+        if await claim(parts.control, f"{prefix}{job}/{retry}", new_id("claim").encode()):
+            await _start_recorded(parts, tenant, job)
+            return Accepted(job, replayed=True)
     return None
 
 

@@ -1,8 +1,9 @@
 """Money is an integer of nano-dollars inside, and a decimal string of US dollars at the edge."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Decimal, InvalidOperation, localcontext
 
-NANO_PER_USD = 1_000_000_000
+NANO_DECIMALS = 9
+NANO_PER_USD = 10**NANO_DECIMALS
 LARGEST_NANO = 10**9 * NANO_PER_USD
 """A billion dollars: above it a sum is a typing error, and still far below 2**63."""
 
@@ -22,12 +23,13 @@ def parse_usd(text: str) -> int:
         raise ValueError(f"{text!r} is not a finite number of US dollars")
     if amount < 0:
         raise ValueError(f"{text!r} is negative")
-    if amount * NANO_PER_USD > LARGEST_NANO:
+    if amount > LARGEST_NANO // NANO_PER_USD:
         raise ValueError(f"{text!r} is above a billion dollars")
-    nano = amount * NANO_PER_USD
-    if nano != nano.to_integral_value():
-        raise ValueError(f"{text!r} is finer than a nano-dollar (nine decimal places)")
-    return int(nano)
+    with localcontext(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN):
+        nano = amount.scaleb(NANO_DECIMALS)
+        if nano != nano.to_integral_value():
+            raise ValueError(f"{text!r} is finer than a nano-dollar (nine decimal places)")
+        return int(nano)
 
 
 def format_usd(nano: int) -> str:

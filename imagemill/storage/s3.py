@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 from imagemill.domain.errors import (
     ObjectExists,
@@ -114,10 +115,8 @@ class S3Store:
         span = f"bytes=0-{length - 1}"
         try:
             return await self._run(partial(self._read, Key=key, Range=span))
-        except StoreRefused:
-            if (await self.head(key)).size == 0:
-                return b""  # a range of nothing can't be satisfied
-            raise
+        except _NoSuchRange:
+            return b""  # of an empty object there is no first byte
 
     async def delete(self, key: str) -> None:
         """Remove the object, if it is there."""
@@ -163,23 +162,33 @@ class S3Store:
             raise translate(error) from None
 
 
+class _NoSuchRange(StoreRefused):
+    """The object is shorter than where the range begins."""
+
+
 def translate(error: Exception) -> StoreError:
     """The vendor's error as ours; its own text may hold addresses that grant access, and stays behind."""
-    if not isinstance(error, ClientError):
-        gone = isinstance(error, HTTPClientError | OSError)
-        kind = type(error).__name__
-        if gone:
-            return StoreUnavailable(f"the object store can't be reached ({kind})")
-        return StoreRefused(f"the object store's client refused the request ({kind})")
+    kind = type(error).__name__
+    if isinstance(error, ClientError):
+        return _by_answer(error)
+    if isinstance(error, HTTPClientError | NoConnectionError | OSError):
+        return StoreUnavailable(f"the object store can't be reached ({kind})")
+    return StoreRefused(f"the object store's client refused the request ({kind})")
+
+
+def _by_answer(error: ClientError) -> StoreError:
     code = str(error.response.get("Error", {}).get("Code", ""))
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    if code in _MISSING and code != "NoSuchBucket":
+    said = f"the object store answered {status} {code}"
+    if status == 416:
+        return _NoSuchRange(said)
+    if code in _MISSING:
         return ObjectMissing()
     if code in _EXISTS or status in (409, 412):
         return ObjectExists()
     if status >= 500 or status == 429 or code in _LATER:
-        return StoreUnavailable(f"the object store answered {status} {code}")
-    return StoreRefused(f"the object store answered {status} {code}")
+        return StoreUnavailable(said)
+    return StoreRefused(said)
 
 
 def encode_metadata(metadata: Mapping[str, str]) -> dict[str, str]:

@@ -1,0 +1,306 @@
+"""What every object store must do, tried on the one in memory and on a real server."""
+
+import asyncio
+import io
+import socket
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
+import pytest
+from pydantic import SecretStr
+
+from activities.delivery import Delivery, Place
+from imagemill.domain.errors import ObjectExists, ObjectMissing, StoreRefused, StoreUnavailable
+from imagemill.domain.ids import new_id
+from imagemill.domain.item import CallRecord, PlannedItem
+from imagemill.ports import ObjectStore
+from imagemill.settings import BucketSettings
+from imagemill.sniff import facts_of
+from imagemill.storage.s3 import S3Store
+from imagemill.storage_probe import require_conditional_puts
+from sandbox.stack import LocalStack, StackOptions
+from tests.fakes.provider import picture
+from tests.fakes.store import MemoryStore
+
+LARGE = 20 * 1024 * 1024 + 17
+"""Above the 8 MB where an upload goes in parts."""
+
+
+@pytest.fixture(scope="session")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BucketSettings]:
+    options = StackOptions(data_dir=tmp_path_factory.mktemp("store"), parts={"store"})
+    async with LocalStack(options) as stack:
+        said = stack.environment
+        yield BucketSettings(
+            bucket=said["IMAGEMILL_CONTROL_BUCKET"],
+            endpoint=said["IMAGEMILL_CONTROL_ENDPOINT"],
+            region=said["IMAGEMILL_CONTROL_REGION"],
+            access_key=SecretStr(said["IMAGEMILL_CONTROL_ACCESS_KEY"]),
+            secret_key=SecretStr(said["IMAGEMILL_CONTROL_SECRET_KEY"]),
+        )
+
+
+@pytest.fixture(scope="session")
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(16) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="session")
+def real(server: BucketSettings, threads: ThreadPoolExecutor) -> S3Store:
+    return S3Store.connect(server, threads)
+
+
+@pytest.fixture(params=["memory", "real"])
+def store(request: pytest.FixtureRequest) -> ObjectStore:
+    if request.param == "memory":
+        return MemoryStore()
+    made: S3Store = request.getfixturevalue("real")
+    return made
+
+
+@pytest.fixture
+def key() -> str:
+    """A key that no other test uses, with what keys may have in them."""
+    return f"{new_id('test')}/Œuvre d'été +&=?#/1.png"
+
+
+async def test_what_was_put_is_got_with_its_type(store: ObjectStore, key: str) -> None:
+    await store.put(key, b"\x00bytes\xff", content_type="image/png")
+
+    assert await store.get(key) == b"\x00bytes\xff"
+    facts = await store.head(key)
+    assert (facts.size, facts.content_type, facts.metadata) == (7, "image/png", {})
+
+
+async def test_a_put_replaces_what_was_there(store: ObjectStore, key: str) -> None:
+    await store.put(key, b"older and longer")
+    await store.put(key, b"newer")
+
+    assert await store.get(key) == b"newer"
+    assert (await store.head(key)).content_type == "application/json"
+
+
+async def test_what_is_not_there_is_missing(store: ObjectStore, key: str, tmp_path: Path) -> None:
+    for ask in (
+        lambda: store.get(key),
+        lambda: store.head(key),
+        lambda: store.start_of(key, 10),
+        lambda: store.download(key, tmp_path / "none"),
+    ):
+        with pytest.raises(ObjectMissing):
+            await ask()
+
+
+@pytest.mark.parametrize(
+    ("data", "start"),
+    [(b"0123456789", b"0123"), (b"01", b"01"), (b"0123", b"0123"), (b"", b"")],
+    ids=["longer", "shorter", "as long", "empty"],
+)
+async def test_the_start_of_an_object(store: ObjectStore, key: str, data: bytes, start: bytes) -> None:
+    await store.put(key, data)
+
+    assert await store.start_of(key, 4) == start
+
+
+async def test_what_is_deleted_is_gone_and_may_be_deleted_again(store: ObjectStore, key: str) -> None:
+    await store.put(key, b"x")
+    await store.delete(key)
+    await store.delete(key)
+
+    with pytest.raises(ObjectMissing):
+        await store.get(key)
+
+
+async def test_a_conditional_put_is_refused_where_there_is_an_object(store: ObjectStore, key: str) -> None:
+    await store.put_new(key, b"first", metadata={"by": "me"})
+
+    with pytest.raises(ObjectExists):
+        await store.put_new(key, b"second", metadata={"by": "you"})
+    assert await store.get(key) == b"first"
+    assert (await store.head(key)).metadata == {"by": "me"}
+
+
+async def test_a_conditional_put_is_taken_again_after_a_delete(store: ObjectStore, key: str) -> None:
+    await store.put_new(key, b"first")
+    await store.delete(key)
+    await store.put_new(key, b"second")
+
+    assert await store.get(key) == b"second"
+
+
+async def test_of_many_conditional_puts_at_once_one_wins(store: ObjectStore, key: str) -> None:
+    async def try_it(number: int) -> int | None:
+        try:
+            await store.put_new(key, str(number).encode())
+        except ObjectExists:
+            return None
+        return number
+
+    answers = await asyncio.gather(*(try_it(number) for number in range(24)))
+
+    winners = [answer for answer in answers if answer is not None]
+    assert len(winners) == 1
+    assert await store.get(key) == str(winners[0]).encode()
+
+
+async def test_metadata_is_any_text(store: ObjectStore, key: str) -> None:
+    said = {"name": "Œuvre - 100 % “été”\n日本 +a=b&c?", "plain": "abc-1_2.3"}
+    await store.put_new(key, b"x", metadata=said)
+
+    assert (await store.head(key)).metadata == said
+
+
+async def test_an_image_whose_request_had_no_id_is_found_again(store: ObjectStore, key: str) -> None:
+    item = PlannedItem(index=0, custom_id="a", names=["1.png"])
+    place = Place(tenant="t", job=key, chunk=0, item=item)
+    image = picture()
+    call = CallRecord(reservation="r1", call="c1", model="m", images=[facts_of(image)], cost_nano=5)
+    delivery = Delivery(MemoryStore(), store, "")
+
+    assert await delivery.store(place, call, [image]) == call
+    assert await delivery.find(place) == call
+
+
+async def test_metadata_may_fill_2_kb_and_not_more(store: ObjectStore, key: str) -> None:
+    await store.put_new(key, b"x", metadata={"fits": "a" * 2044})
+    assert len((await store.head(key)).metadata["fits"]) == 2044
+
+    for value in ("a" * 2045, "é" * 400):  # the second has 800 bytes, and 2,400 once encoded
+        with pytest.raises(ValueError, match="2048"):
+            await store.put_new(f"{key}-more", b"x", metadata={"fits": value})
+        with pytest.raises(ValueError, match="2048"):
+            await store.upload(
+                f"{key}-more", io.BytesIO(b"x"), content_type="text/plain", metadata={"fits": value}
+            )
+    with pytest.raises(ObjectMissing):
+        await store.head(f"{key}-more")
+
+
+@pytest.mark.parametrize("size", [0, 5, LARGE], ids=["empty", "small", "in parts"])
+async def test_a_file_goes_up_and_comes_down_as_it_was(
+    store: ObjectStore, key: str, tmp_path: Path, size: int
+) -> None:
+    data = (b"0123456789abcdefghi" * (size // 19 + 1))[:size]
+    await store.upload(key, io.BytesIO(data), content_type="text/csv", metadata={"filename": "Kataløg.csv"})
+
+    facts = await store.head(key)
+    assert (facts.size, facts.content_type, facts.metadata) == (size, "text/csv", {"filename": "Kataløg.csv"})
+    assert await store.start_of(key, 7) == data[:7]
+    await store.download(key, tmp_path / "got")
+    assert (tmp_path / "got").read_bytes() == data
+
+
+async def test_keys_under_a_prefix_come_in_order_and_no_others(store: ObjectStore) -> None:
+    home = new_id("list")
+    for name in ("b/2", "a/10", "a/1", "a/2/x", "ab"):
+        await store.put(f"{home}/{name}", b"x")
+
+    assert [key async for key in store.keys(f"{home}/a/")] == [f"{home}/a/{n}" for n in ("1", "10", "2/x")]
+    assert [key async for key in store.keys(f"{home}/none/")] == []
+
+
+async def test_keys_go_on_beyond_a_page_of_a_thousand(store: ObjectStore) -> None:
+    home = new_id("list")
+    wanted = [f"{home}/{number:05}" for number in range(1005)]
+    for start in range(0, len(wanted), 100):
+        await asyncio.gather(*(store.put(key, b"") for key in wanted[start : start + 100]))
+
+    assert [key async for key in store.keys(f"{home}/")] == wanted
+
+
+async def test_a_presigned_address_says_how_long_it_lasts(store: ObjectStore, key: str) -> None:
+    asked = parse_qs(urlsplit(store.presign_get(key, 777)).query)
+
+    assert asked.get("expires") == ["777"] or asked.get("X-Amz-Expires") == ["777"]
+
+
+async def test_the_probe_of_the_start_accepts_it_twice(store: ObjectStore) -> None:
+    await require_conditional_puts(store, "control")
+    await require_conditional_puts(store, "control")
+
+
+async def test_a_presigned_address_gives_the_bytes_to_whoever_has_it(real: S3Store, key: str) -> None:
+    await real.put(key, b"picture", content_type="image/png")
+    address = real.presign_get(key, 60)
+
+    async with httpx2.AsyncClient() as http:
+        answer = await http.get(address)
+        bare = await http.get(address.partition("?")[0])
+
+    assert (answer.status_code, answer.content, answer.headers["content-type"]) == (
+        200,
+        b"picture",
+        "image/png",
+    )
+    assert bare.status_code == 403
+
+
+async def test_a_bucket_that_is_not_there_has_to_be_mended(
+    server: BucketSettings, threads: ThreadPoolExecutor, key: str
+) -> None:
+    lost = S3Store.connect(server.model_copy(update={"bucket": "no-such-bucket"}), threads)
+
+    for ask in (
+        lambda: lost.get(key),
+        lambda: lost.put(key, b"x"),
+        lambda: lost.put_new(key, b"x"),
+        lambda: lost.start_of(key, 4),
+        lambda: anext(lost.keys(key)),
+    ):
+        with pytest.raises(StoreRefused):
+            await ask()
+
+
+async def test_a_wrong_key_has_to_be_mended(
+    server: BucketSettings, threads: ThreadPoolExecutor, key: str
+) -> None:
+    stranger = S3Store.connect(server.model_copy(update={"secret_key": SecretStr("wrong")}), threads)
+
+    with pytest.raises(StoreRefused) as caught:
+        await stranger.put(key, b"x")
+    assert "wrong" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+async def test_a_server_that_is_not_there_is_away(
+    server: BucketSettings, threads: ThreadPoolExecutor, key: str, tmp_path: Path
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # bound but not listening: a connection to it is refused
+        port = closed.getsockname()[1]
+        gone = S3Store.connect(server.model_copy(update={"endpoint": f"http://127.0.0.1:{port}"}), threads)
+        errors = await asyncio.gather(
+            gone.get(key),
+            gone.put_new(key, b"x"),
+            gone.head(key),
+            gone.upload(key, io.BytesIO(b"x"), content_type="text/plain", metadata={}),
+            gone.download(key, tmp_path / "none"),
+            return_exceptions=True,
+        )
+
+    assert [type(error) for error in errors] == [StoreUnavailable] * 5
+    assert all("127.0.0.1" not in str(error) for error in errors)
+
+
+async def test_the_store_in_memory_is_away_as_often_as_it_is_told(key: str) -> None:
+    memory = MemoryStore()
+    memory.away = 2
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            await memory.put_new(key, b"x")
+    await memory.put_new(key, b"x")
+    assert memory.calls == [("put_new", key)] * 3
+
+
+async def test_the_store_in_memory_does_its_work_and_loses_the_answer(key: str) -> None:
+    memory = MemoryStore()
+    memory.lost_answers = 1
+    with pytest.raises(StoreUnavailable):
+        await memory.put_new(key, b"x")
+    with pytest.raises(ObjectExists):
+        await memory.put_new(key, b"x")
+    assert memory.data(key) == b"x"
