@@ -98,7 +98,7 @@ class Generation:
     def starved(self) -> bool:
         """Nothing is under way, and only money is missing."""
         state = self.state
-        waits = bool(state.pending) and not self._running and not state.hold
+        waits = bool(state.pending) and not self._running and not self._on_hold()
         return (
             waits and not state.exhausted and not state.cancelled and self.smallest > state.account.available
         )
@@ -163,6 +163,7 @@ class Generation:
     async def run(self) -> bool:
         """Buy until every item has its end state. False: drained, to be continued as new."""
         while True:
+            self._wake = False
             self._start_what_fits()
             self._on_change()
             if self._bug:
@@ -174,11 +175,10 @@ class Generation:
             await self._wait()
 
     async def _wait(self) -> None:
-        self._wake = False
         hold = self.state.hold
         patience = None
-        if hold and hold.next_probe and not self._running:
-            patience = max(timedelta(0), hold.next_probe - workflow.now())
+        if hold and hold.next_probe and not self._running and hold.next_probe > workflow.now():
+            patience = hold.next_probe - workflow.now()
         try:
             await workflow.wait_condition(lambda: self._wake, timeout=patience)
         except TimeoutError:

@@ -15,7 +15,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import TemporalError, WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
-    from imagemill.domain.budget import Account, Lease, Leases
+    from imagemill.domain.budget import Account, Leases
     from imagemill.domain.job import ChunkFacts, Counts, JobState, JobSummary
     from imagemill.domain.messages import (
         CANCEL,
@@ -130,17 +130,22 @@ class JobWorkflow:
 
     async def _generate_alone(self) -> None:
         cap = self.summary.cap_nano
-        state = GenerationState(account=Account(cap=cap), granted=cap)
-        self._alone = Generation(self.place, 0, state, self._alone_changed)
-        await self._alone.open()
+        resumed = self.progress.alone
+        self.progress.alone = resumed or GenerationState(account=Account(cap=cap), granted=cap)
+        self._alone = Generation(self.place, 0, self.progress.alone, self._alone_changed)
+        if not resumed:
+            await self._alone.open()
         if self.progress.cancelled:
             self._alone.cancel()
-        await self._alone.run()
+        if not await self._alone.run():
+            await self._continue_as_new()
 
     def _alone_changed(self) -> None:
         alone = self._alone
         if not alone:
             return
+        if policies.history_is_long():
+            alone.draining = True
         self.summary.ended = alone.progress
         if alone.starved:
             alone.exhaust()
@@ -162,8 +167,8 @@ class JobWorkflow:
                 return
             if policies.history_is_long():
                 await self._continue_as_new()
-            if not await self._woken():
-                await self._sweep()
+            await self._woken()
+            await self._sweep()
 
     def _nothing_to_start(self) -> bool:
         return self.progress.cancelled or self.progress.next_chunk >= len(self.progress.chunks)
@@ -238,11 +243,8 @@ class JobWorkflow:
     async def _share_money(self) -> None:
         """Lease what is free to those who ask; when nobody can start anything, tell them so."""
         for chunk in sorted(self.progress.reports):
-            report, lease = self.progress.reports.get(chunk), self.progress.leases.chunks.get(chunk)
-            if not report or not lease:
-                continue  # it ended while another one was being told
-            missing = report.wanted - lease.granted
-            if missing > 0 and self.progress.leases.free >= self._least_grant(report, missing):
+            report = self._fresh(chunk)
+            if report and (missing := self._worth_granting(report)):
                 granted = self.progress.leases.grant(chunk, missing)
                 await self._signal(chunk, GRANT, GrantSignal(granted=granted))
         if self._all_starved():
@@ -250,19 +252,28 @@ class JobWorkflow:
                 self._exhaust_sent.add(chunk)
                 await self._signal(chunk, EXHAUST)
 
-    def _least_grant(self, report: ChunkReport, missing: int) -> int:
-        """Less than this is not worth a signal: one item for who starves, else a quarter of the wish."""
-        return max(1, report.smallest if report.starved else missing // 4)
+    def _fresh(self, chunk: int) -> ChunkReport | None:
+        """What a chunk told after its last grant; None while a grant is on the way, or it has ended."""
+        report, lease = self.progress.reports.get(chunk), self.progress.leases.chunks.get(chunk)
+        return report if report and lease and report.granted == lease.granted else None
+
+    def _worth_granting(self, report: ChunkReport) -> int:
+        """What a chunk is missing; 0 where what is free of it would not be worth a signal.
+
+        Who starves has returned all that it did not spend, so that one item's worth is the least that
+        helps; the others can wait until a quarter of their wish is free.
+        """
+        missing = report.wanted - report.granted
+        least = report.smallest if report.starved else max(1, missing // 4)
+        return missing if missing > 0 and self.progress.leases.free >= least else 0
 
     def _all_starved(self) -> bool:
         """Every running chunk has returned what it held after its last grant, and no item fits."""
-        return bool(self.progress.lives) and all(
-            self._starves(chunk, self.progress.leases.chunks[chunk]) for chunk in self.progress.lives
+        reports = [self._fresh(chunk) for chunk in self.progress.lives]
+        free = self.progress.leases.free
+        return bool(reports) and all(
+            report is not None and report.starved and report.smallest > free for report in reports
         )
-
-    def _starves(self, chunk: int, lease: Lease) -> bool:
-        report = self.progress.reports.get(chunk)
-        return bool(report and report.starved and report.granted == lease.granted)
 
     async def _signal(self, chunk: int, name: str, *arguments: GrantSignal) -> None:
         handle = workflow.get_external_workflow_handle(chunk_workflow_id(self.place.job, chunk))
@@ -274,19 +285,19 @@ class JobWorkflow:
 
     # --- silent chunks ------------------------------------------------------------------------
 
-    async def _woken(self) -> bool:
-        """Wait for news. False: there was none for a sweep's time."""
+    async def _woken(self) -> None:
+        """Wait for news, or for a sweep's time."""
         try:
             await workflow.wait_condition(
                 lambda: self._wake, timeout=timedelta(seconds=self.place.times.sweep)
             )
         except TimeoutError:
-            return False
+            pass
         except asyncio.CancelledError:
             self.cancel()
-        return True
 
     async def _sweep(self) -> None:
+        """Ask the engine about the chunks that have not been heard of for a sweep's time."""
         silence = workflow.now() - timedelta(seconds=self.place.times.sweep)
         for chunk in sorted(c for c, heard in self.progress.heard_at.items() if heard <= silence):
             inspected = await workflow.execute_activity(
@@ -297,6 +308,7 @@ class JobWorkflow:
             )
             if chunk not in self.progress.lives:
                 continue
+            self.progress.heard_at[chunk] = workflow.now()
             if inspected.report and inspected.report.life == self.progress.lives[chunk]:
                 self._take_in(inspected.report)
             elif not inspected.running:

@@ -259,6 +259,8 @@ class JobProgress(BaseModel):
     facts: list[ChunkFacts] = Field(default_factory=list)
     settled_by_model_nano: dict[str, int] = Field(default_factory=dict)
     cancelled: bool = False
+    alone: GenerationState | None = None
+    """The item of a job that runs it itself."""
 
 
 class JobStart(BaseModel):

@@ -23,9 +23,9 @@ async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clie
         yield await Client.connect(address, data_converter=pydantic_data_converter)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 async def skipping() -> AsyncIterator[WorkflowEnvironment]:
-    """The engine that skips time while nothing works, for waits of minutes."""
+    """The engine that skips time while nothing works; new for each test."""
     program = Path(sys.executable).parent / "temporal-test-server"
     async with await WorkflowEnvironment.start_time_skipping(
         data_converter=pydantic_data_converter, test_server_existing_path=str(program)

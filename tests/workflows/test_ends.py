@@ -6,9 +6,12 @@ import pytest
 from temporalio.client import Client
 
 from imagemill.domain.messages import Plan
-from tests.fakes.activities import FakeActivities, bought, silent, until_cancelled, when
-from tests.workflows.mill import LOSING, Mill, until, working
+from tests.fakes.activities import FakeActivities, account, bought, silent, until_cancelled, when
+from tests.workflows.mill import LOSING, QUICK, Mill, until, working
 from workflows import policies
+
+LISTENING = QUICK.model_copy(update={"heartbeat_timeout": 2})
+"""A worker hears of a cancellation with its heartbeats, which are sent after 4/5 of their timeout."""
 
 
 async def test_a_plan_that_another_run_has_claimed_ends_as_a_duplicate(engine: Client) -> None:
@@ -32,7 +35,10 @@ async def test_a_failed_plan_is_reported_and_buys_nothing(engine: Client) -> Non
 async def test_an_item_whose_row_is_bad_fails_alone(engine: Client) -> None:
     async with working(Mill(engine, FakeActivities([[-1, 10]]))) as mill:
         summary = await mill.run()
-    assert [(r.state, r.code) for r in mill.fakes.results[0]] == [("failed", "invalid_row"), ("succeeded", None)]
+    assert [(r.state, r.code) for r in mill.fakes.results[0]] == [
+        ("failed", "invalid_row"),
+        ("succeeded", None),
+    ]
     assert summary.state == "completed_with_errors"
 
 
@@ -75,7 +81,7 @@ async def test_chunks_that_were_never_started_are_in_the_report(engine: Client) 
 
 async def test_what_was_not_sent_when_the_job_was_cancelled_costs_nothing(engine: Client) -> None:
     fakes = FakeActivities([[10], [10]], {(c, 0): [until_cancelled()] for c in (0, 1)})
-    async with working(Mill(engine, fakes)) as mill:
+    async with working(Mill(engine, fakes, LISTENING)) as mill:
         await mill.start()
         await mill.calls(2)
         await mill.cancel()
@@ -86,7 +92,9 @@ async def test_what_was_not_sent_when_the_job_was_cancelled_costs_nothing(engine
 
 
 async def test_the_only_item_of_a_job_can_be_cancelled(engine: Client) -> None:
-    async with working(Mill(engine, FakeActivities([[10]], {(0, 0): [until_cancelled()]}))) as mill:
+    async with working(
+        Mill(engine, FakeActivities([[10]], {(0, 0): [until_cancelled()]}), LISTENING)
+    ) as mill:
         await mill.start()
         await mill.calls(1)
         await mill.cancel()
@@ -118,7 +126,9 @@ def short_histories(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("short_histories")
 async def test_jobs_and_chunks_that_continue_as_new_lose_neither_item_nor_money(engine: Client) -> None:
-    fakes = FakeActivities([[10] * 15] * 6, {(c, i): [bought(1 + i % 9)] for c in range(6) for i in range(15)})
+    fakes = FakeActivities(
+        [[10] * 15] * 6, {(c, i): [bought(1 + i % 9)] for c in range(6) for i in range(15)}
+    )
     mill = Mill(engine, fakes, cap=500, place={"window": 3, "chunks_at_once": 3})
     async with working(mill):
         await mill.start()
@@ -146,6 +156,17 @@ async def test_a_job_that_continued_as_new_can_still_be_cancelled(engine: Client
     assert summary.state == "cancelled"
     assert summary.ended.counts.terminal == 60
     assert summary.ended.settled_nano == fakes.ledger.spent
+
+
+@pytest.mark.usefixtures("short_histories")
+@pytest.mark.parametrize("items", [1, 2])
+async def test_a_hold_that_lasts_does_not_make_an_endless_history(engine: Client, items: int) -> None:
+    probing = QUICK.model_copy(update={"first_probe": 0.01, "last_probe": 0.01})
+    fakes = FakeActivities([[10] * items], {(0, 0): [account()] * 6})
+    async with working(Mill(engine, fakes, probing)) as mill:
+        await mill.run()
+        last = mill.handle if items == 1 else mill.chunk(0)
+        assert len((await last.fetch_history()).events) < 80
 
 
 async def test_the_counts_in_the_memos_never_go_back(engine: Client) -> None:

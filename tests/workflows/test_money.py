@@ -4,11 +4,12 @@ import asyncio
 import random
 
 from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
 
 from imagemill.domain.errors import OutcomeUnknown
 from imagemill.domain.messages import CHUNK, GRANT, ChunkStart, GrantSignal
 from tests.fakes.activities import FakeActivities, bought, fails, when
-from tests.workflows.mill import Mill, working
+from tests.workflows.mill import Mill, until, working
 
 
 def states(mill: Mill, chunk: int) -> list[str]:
@@ -52,6 +53,19 @@ async def test_money_that_is_too_little_for_one_chunk_pays_a_cheaper_item_of_ano
     assert summary.ended.settled_nano == 30
 
 
+async def test_an_item_above_what_is_left_of_a_lease_is_bought_while_the_cap_has_money(
+    skipping: WorkflowEnvironment,
+) -> None:
+    """The chunk is leased 15, pays 6 of it, and then needs 20; on the quick engine reports cross grants."""
+    fakes = FakeActivities([[10, 20], [5]], {(0, 0): [bought(6)]})
+    async with working(Mill(skipping.client, fakes, place={"window": 1})) as mill:
+        await mill.start()
+        await until(lambda: len(fakes.results) == 2)
+        summary = await mill.ended()
+    assert states(mill, 0) == ["succeeded", "succeeded"]
+    assert summary.state == "completed"
+
+
 async def test_nothing_is_skipped_while_a_call_elsewhere_may_give_money_back(engine: Client) -> None:
     gate = asyncio.Event()
     fakes = FakeActivities([[100], [100]], {(0, 0): [when(gate, bought(1))]})
@@ -92,7 +106,9 @@ async def test_a_job_of_one_item_needs_no_chunk(engine: Client) -> None:
     async with working(Mill(engine, FakeActivities([[100]], {(0, 0): [bought(3)]}))) as mill:
         summary = await mill.run()
     history = await mill.handle.fetch_history()
-    assert not any(e.HasField("start_child_workflow_execution_initiated_event_attributes") for e in history.events)
+    assert not any(
+        e.HasField("start_child_workflow_execution_initiated_event_attributes") for e in history.events
+    )
     assert summary.ended.settled_nano == 3
 
 
@@ -101,7 +117,7 @@ async def test_grants_in_any_order_count_once(engine: Client) -> None:
     async with working(Mill(engine, fakes)) as mill:
         start = ChunkStart(place=mill.workplace, chunk=0, granted=0)
         chunk = await engine.start_workflow(CHUNK, start, id=f"{mill.job}/0", task_queue=mill.job)
-        # There is no job: the chunk's word to it fails, and is taken for a cancellation. So both come at once.
+        # There is no job to tell, which a chunk takes for a cancellation: so this may buy less, but not more.
         for granted in (200, 100, 200):
             await chunk.signal(GRANT, GrantSignal(granted=granted))
         await chunk.result()

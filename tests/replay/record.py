@@ -1,0 +1,97 @@
+"""Records the histories that test_replay.py replays: ``python -m tests.replay.record``.
+
+Run it when a workflow's path is released; a history that no longer replays is a change that would break
+running jobs, and is not to be recorded anew without thought.
+"""
+
+import asyncio
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from sandbox.stack import LocalStack, StackOptions
+from tests.fakes.activities import FakeActivities, bought, bug, silent, until_cancelled
+from tests.workflows.mill import LOSING, Mill, working
+
+HISTORIES = Path(__file__).parent / "histories"
+NOBODY = "recorder"
+
+
+async def single(client: Client) -> list[str]:
+    """A job of one item."""
+    mill = Mill(client, FakeActivities([[100]], {(0, 0): [bought(40)]}), job="job_single")
+    async with working(mill):
+        await mill.run()
+    return [mill.job]
+
+
+async def recovered(client: Client) -> list[str]:
+    """Two chunks; one call is lost and its image turns up, another is lost and bought again."""
+    fakes = FakeActivities([[10, 10], [20, 20]], {(0, 0): [silent()], (1, 1): [bug(), bought(5)]})
+    fakes.appears_at_look[0, 0] = 2
+    times = LOSING.model_copy(update={"call_deadline": 1})
+    mill = Mill(client, fakes, times, job="job_recovered", place={"window": 2})
+    async with working(mill):
+        await mill.run()
+    return [mill.job, f"{mill.job}/0", f"{mill.job}/1"]
+
+
+async def cancelled(client: Client) -> list[str]:
+    """Three chunks, cancelled while the first one has called."""
+    fakes = FakeActivities([[10, 10]] * 3, {(0, 0): [until_cancelled()]})
+    mill = Mill(client, fakes, LOSING, job="job_cancelled", place={"window": 1, "chunks_at_once": 1})
+    async with working(mill):
+        await mill.start()
+        await mill.calls(1)
+        await mill.cancel()
+        await mill.ended()
+    return [mill.job, f"{mill.job}/0"]
+
+
+async def save(client: Client, workflow: str) -> None:
+    """One file a run, without what belongs to this machine."""
+    history = await client.get_workflow_handle(workflow).fetch_history()
+    tree = json.loads(history.to_json())
+    neutral(tree)
+    path = HISTORIES / f"{workflow.replace('/', '.')}.json"
+    path.write_text(json.dumps(tree, indent=1, sort_keys=True) + "\n")
+
+
+def neutral(node: object) -> None:
+    """Take out who did it, from which line, and the queue that was made for one worker process."""
+    if isinstance(node, list):
+        for child in node:
+            neutral(child)
+    if not isinstance(node, dict):
+        return
+    node.pop("stackTrace", None)
+    node.pop("workerVersion", None)
+    if "identity" in node:
+        node["identity"] = NOBODY
+    if "normalName" in node:
+        node["name"] = node["normalName"]
+    for child in node.values():
+        neutral(child)
+
+
+async def main() -> None:
+    HISTORIES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as directory:
+        options = StackOptions(data_dir=Path(directory), parts={"temporal"})
+        async with LocalStack(options) as stack:
+            client = await Client.connect(
+                stack.environment["IMAGEMILL_TEMPORAL_ADDRESS"],
+                data_converter=pydantic_data_converter,
+                identity=NOBODY,
+            )
+            for story in (single, recovered, cancelled):
+                for workflow in await story(client):
+                    await save(client, workflow)
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

@@ -1,0 +1,90 @@
+"""Running jobs survive a new version: recorded runs replay on today's workflows."""
+
+import base64
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer
+from temporalio.workflow import NondeterminismError
+
+from tests.workflows.mill import runner
+from workflows.chunk import ChunkWorkflow
+from workflows.job import JobWorkflow
+
+HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"), key=lambda path: path.stem)
+FIELDS = {"prompt", "prompts", "custom_id", "url", "b64_json", "api_key"}
+
+
+def history(path: Path, text: str | None = None) -> WorkflowHistory:
+    workflow = path.stem.replace(".", "/")
+    return WorkflowHistory.from_json(workflow, text or path.read_text())
+
+
+def replayer() -> Replayer:
+    return Replayer(
+        workflows=[JobWorkflow, ChunkWorkflow],
+        workflow_runner=runner(),
+        data_converter=pydantic_data_converter,
+    )
+
+
+def payloads(node: Any) -> list[Any]:
+    """Every payload of a history, decoded."""
+    if isinstance(node, list):
+        return [found for child in node for found in payloads(child)]
+    if not isinstance(node, dict):
+        return []
+    if isinstance(node.get("data"), str):
+        return [json.loads(base64.b64decode(node["data"]))]
+    return [found for child in node.values() for found in payloads(child)]
+
+
+def names(node: Any) -> set[str]:
+    """Every name of a field in a payload."""
+    if isinstance(node, list):
+        return set().union(*map(names, node))
+    if not isinstance(node, dict):
+        return set()
+    return set(node).union(*map(names, node.values()))
+
+
+def test_each_kind_of_run_is_recorded() -> None:
+    assert [path.stem for path in HISTORIES] == [
+        "job_cancelled",
+        "job_cancelled.0",
+        "job_recovered",
+        "job_recovered.0",
+        "job_recovered.1",
+        "job_single",
+    ]
+
+
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
+async def test_a_recorded_run_replays(path: Path) -> None:
+    await replayer().replay_workflow(history(path))
+
+
+async def test_a_run_that_took_another_path_does_not_replay() -> None:
+    path = next(path for path in HISTORIES if path.stem == "job_single")
+    doctored = path.read_text().replace('"image.generate"', '"image.paint"')
+    with pytest.raises(NondeterminismError):
+        await replayer().replay_workflow(history(path, doctored))
+
+
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
+def test_a_history_holds_ids_counts_and_costs_only(path: Path) -> None:
+    found = payloads(json.loads(path.read_text()))
+    assert found
+    assert not names(found) & FIELDS
+
+
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
+def test_a_recorded_history_names_no_machine(path: Path) -> None:
+    text = path.read_text()
+    assert set(re.findall(r'"identity": "([^"]*)"', text)) == {"recorder"}
+    assert not re.search(r"\d+@|/home/|/root/|/tmp/|/work/", text)
