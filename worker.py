@@ -137,13 +137,15 @@ async def run(role: str, ready_file: Path | None) -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with AsyncExitStack() as running:
-        for worker in workers(role, client, parts):
+        started = workers(role, client, parts)
+        for worker in started:
             await running.enter_async_context(worker)
         log.info("worker ready", role=role, engine=parts.engine.address)
         if ready_file:
             ready_file.touch()  # noqa: ASYNC240 - one system call, before any work
         await stop.wait()
         log.info("worker stopping; calls under way are finished first")
+        await asyncio.gather(*(worker.shutdown() for worker in started))  # all at once: none takes new work
     await parts.provider.close()
 
 

@@ -10,7 +10,6 @@ import asyncio
 import json
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -20,7 +19,7 @@ from temporalio import activity
 from activities.heartbeat import heartbeats
 from activities.seen import Seen
 from imagemill.claims import claim
-from imagemill.domain.errors import InvalidInput, ObjectExists
+from imagemill.domain.errors import InvalidInput
 from imagemill.domain.item import PlannedItem, Problem
 from imagemill.domain.job import Manifest, Submission, Variant
 from imagemill.domain.messages import PLAN, Plan, PlannedChunk, PlanTask
@@ -40,6 +39,7 @@ from imagemill.manifest import Row, read_rows
 from imagemill.ports import ObjectStore, Rendered, TemplateRenderer, Templating
 
 BATCH = 200
+BATCH_CHARACTERS = 8_000_000
 FIRST_PROBLEMS = 1000
 """So many bad rows are listed in the plan's index; all of them are in the items."""
 
@@ -134,7 +134,7 @@ class Planning:
                 path = Path(folder) / "manifest"
                 await self._control.download(file_key(submission.tenant, manifest.file_id), path)
                 rows = read_rows(path, manifest.format)
-                while batch := await asyncio.to_thread(lambda: list(islice(rows, BATCH))):
+                while batch := await asyncio.to_thread(next_batch, rows):
                     yield await _render(batch, renderer, submission, manifest)
         finally:
             await renderer.close()
@@ -156,8 +156,11 @@ class Planning:
         items = [item.model_copy(update={"index": index}) for index, item in enumerate(tally.open)]
         body = "".join(item.model_dump_json(exclude_none=True) + "\n" for item in items).encode()
         key = plan_key(submission.tenant, submission.job, len(tally.chunks))
-        with suppress(ObjectExists):  # an earlier attempt at this plan wrote it, from the same rows
-            await self._control.put_new(key, body, content_type="application/jsonl")
+        # An earlier attempt at this plan may have written it, from the same rows.
+        if not await claim(self._control, key, body):
+            raise InvalidInput(
+                [("manifest", "its templates gave other items on a second try; submit it again")]
+            )
         maximum = sum(item.maximum_nano for item in items)
         invalid = sum(item.problem is not None for item in items)
         tally.chunks.append(PlannedChunk(items=len(items), maximum_nano=maximum, invalid=invalid))
@@ -175,6 +178,18 @@ class Planning:
         index = plan.model_dump(mode="json") | {"problems": tally.problems}
         await self._control.put(plan_index_key(submission.tenant, submission.job), json.dumps(index).encode())
         return plan
+
+
+def next_batch(rows: Iterator[Row]) -> list[Row]:
+    """The next rows, few enough to hold in memory."""
+    batch: list[Row] = []
+    size = 0
+    for row in rows:
+        batch.append(row)
+        size += row.size
+        if len(batch) == BATCH or size > BATCH_CHARACTERS:
+            break
+    return batch
 
 
 async def _render(

@@ -32,7 +32,7 @@ async def upload_file(
         file_key(owner, file_id),
         file.file,
         content_type=kind,
-        metadata={"filename": name[:200], "sha256": digest},
+        metadata={"filename": name[:60], "sha256": digest},
     )
     return FileAnswer(id=file_id, bytes=size, filename=name, sha256=digest, created_at=datetime.now(UTC))
 

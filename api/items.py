@@ -87,7 +87,7 @@ async def _known(parts: Context, job: str, chunk: int, summary: JobSummary) -> d
     if not alone and chunk not in summary.open_chunks:
         return {}
     records = await parts.engine.records(job if alone else chunk_workflow_id(job, chunk))
-    return {record.index: record for record in records or []}
+    return {record.index: record for record in records}
 
 
 def _untouched(item: PlannedItem, summary: JobSummary) -> ItemRecord:

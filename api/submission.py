@@ -24,7 +24,7 @@ from imagemill.domain.ids import made_at, new_id
 from imagemill.domain.job import InlineItem, JobSummary, Manifest, Submission, Variant
 from imagemill.domain.messages import JobStart, Workplace
 from imagemill.domain.money import parse_usd
-from imagemill.domain.places import file_key, idempotency_key, recent_prefix, request_key
+from imagemill.domain.places import file_key, idempotency_key, recent_prefix, report_key, request_key
 from imagemill.domain.request import ImageRequest, ImageSettings
 from imagemill.manifest import HEAD_BYTES, check_head
 from imagemill.templating.check import template_problems
@@ -56,7 +56,7 @@ async def submit(
         InvalidInput: it can't be run as it is; nothing was written.
         Problem: its idempotency key belongs to another submission, or to a job that is lost.
     """
-    fingerprint = hashlib.sha256(body.model_dump_json().encode()).hexdigest()
+    fingerprint = hashlib.sha256(body.model_dump_json(exclude_defaults=True).encode()).hexdigest()
     if key and (known := await _known(parts, tenant, key, fingerprint)):
         return known
     if not key and retry and (claimed := await _claim_recent(parts, tenant, fingerprint, retry)):
@@ -124,9 +124,19 @@ async def _known(parts: Context, tenant: str, key: str, fingerprint: str) -> Acc
 async def _start_late(parts: Context, tenant: str, record: dict[str, str]) -> None:
     """The engine does not know it: it was never started, or so long ago that it was forgotten."""
     job = record["job"]
+    if await _has_report(parts, tenant, job):
+        return
     if datetime.now(UTC) - datetime.fromisoformat(record["at"]) > RETENTION / 2:
-        raise Problem(JOB_LOST, f"job {job} was submitted at {record['at']}; see its report, if it has one")
+        raise Problem(JOB_LOST, f"job {job} was submitted at {record['at']}, and has left no report")
     await _start_recorded(parts, tenant, job)
+
+
+async def _has_report(parts: Context, tenant: str, job: str) -> bool:
+    try:
+        await parts.control.head(report_key(tenant, job))
+    except ObjectMissing:
+        return False
+    return True
 
 
 async def _start_recorded(parts: Context, tenant: str, job: str) -> None:

@@ -16,7 +16,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from imagemill.domain.errors import EngineUnavailable, Misconfigured
 from imagemill.domain.item import ItemRecord
-from imagemill.domain.job import JobSummary, Progress
+from imagemill.domain.job import ENDED, JobSummary, Progress
 from imagemill.domain.messages import (
     CANCEL,
     JOB,
@@ -35,6 +35,7 @@ from imagemill.settings import EngineSettings
 TENANT_ATTRIBUTE = SearchAttributeKey.for_keyword("ImagemillTenant")
 STATE_ATTRIBUTE = SearchAttributeKey.for_keyword("ImagemillState")
 QUERY_SECONDS = 2.0
+_GOING_ON = (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW)
 
 
 async def connect(settings: EngineSettings) -> Client:
@@ -88,7 +89,8 @@ class TemporalEngine:
         """What the job's memo says."""
         try:
             described = await self._client.get_workflow_handle(job, run_id=run).describe()
-            return await described.memo_value(SUMMARY_MEMO, default=None, type_hint=JobSummary)
+            summary = await described.memo_value(SUMMARY_MEMO, default=None, type_hint=JobSummary)
+            return summary and _believed(summary, described.status)
         except RPCError as error:
             _raise_unless_missing(error)
             return None
@@ -102,15 +104,16 @@ class TemporalEngine:
             _raise_unless_missing(error)
             return None
 
-    async def records(self, workflow_id: str) -> list[ItemRecord] | None:
+    async def records(self, workflow_id: str) -> list[ItemRecord]:
         """The items that a running job or chunk knows of."""
         handle = self._client.get_workflow_handle(workflow_id)
         try:
             answer: RecordsAnswer = await handle.query(
                 RECORDS, result_type=RecordsAnswer, rpc_timeout=timedelta(seconds=QUERY_SECONDS)
             )
-        except RPCError:
-            return None
+        except RPCError as error:
+            _raise_unless_missing(error)
+            return []
         return answer.records
 
     async def cancel_job(self, job: str) -> bool:
@@ -142,6 +145,13 @@ class TemporalEngine:
             return await self._client.service_client.check_health(timeout=timedelta(seconds=2))
         except RPCError:
             return False
+
+
+def _believed(summary: JobSummary, status: WorkflowExecutionStatus | None) -> JobSummary:
+    """What the memo says, unless the engine ended the workflow before it could say so itself."""
+    if status in _GOING_ON or summary.state in ENDED:
+        return summary
+    return summary.model_copy(update={"state": "failed", "failure": "terminated", "open_chunks": {}})
 
 
 def _raise_unless_missing(error: RPCError) -> None:

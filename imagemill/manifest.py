@@ -4,13 +4,14 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
 from imagemill.domain.errors import InvalidInput
 
 LONGEST_FIELD = 1_000_000
+LONGEST_ROW = 4_000_000
 HEAD_BYTES = 256 * 1024
 """So much of a file must hold a CSV's header."""
 
@@ -24,6 +25,8 @@ class Row:
     line: int
     values: dict[str, Any] | None
     problem: str | None = None
+    size: int = field(default=0, compare=False)
+    """Characters."""
 
 
 def read_rows(path: Path, form: Format) -> Iterator[Row]:
@@ -113,11 +116,18 @@ def _csv_rows(text: TextIO) -> Iterator[Row]:
             problem = f"has {len(cells)} cells where the header has {len(columns)}"
             yield Row(line, None, problem)
         else:
-            yield Row(line, dict(zip(columns, cells, strict=True)))
+            size = sum(len(cell) for cell in cells)
+            if size > LONGEST_ROW:
+                yield Row(line, None, f"has {size} characters; at most {LONGEST_ROW} are allowed")
+            else:
+                yield Row(line, dict(zip(columns, cells, strict=True)), size=size)
 
 
 def _jsonl_rows(text: TextIO) -> Iterator[Row]:
-    for line, written in enumerate(text, start=1):
+    for line, written in enumerate(_bounded_lines(text), start=1):
+        if written is None:
+            yield Row(line, None, f"has more than {LONGEST_ROW} characters")
+            continue
         if not written.strip():
             continue
         try:
@@ -126,6 +136,17 @@ def _jsonl_rows(text: TextIO) -> Iterator[Row]:
             yield Row(line, None, "is not JSON")
             continue
         if isinstance(values, dict):
-            yield Row(line, values)
+            yield Row(line, values, size=len(written))
         else:
             yield Row(line, None, "is JSON, but no object")
+
+
+def _bounded_lines(text: TextIO) -> Iterator[str | None]:
+    """The lines of a file; None for one that is too long to hold."""
+    while line := text.readline(LONGEST_ROW):
+        if len(line) < LONGEST_ROW or line.endswith("\n"):
+            yield line
+            continue
+        while (rest := text.readline(LONGEST_ROW)) and not rest.endswith("\n"):
+            pass
+        yield None

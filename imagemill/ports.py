@@ -44,7 +44,7 @@ class ObjectStore(Protocol):
         Metadata values may be any text; all of it must stay under 2 KB once percent-encoded.
 
         Raises:
-            ObjectExists: there is one, or another put of that key is under way.
+            ObjectExists: there is one.
         """
 
     async def get(self, key: str) -> bytes:
@@ -141,8 +141,8 @@ class Engine(Protocol):
     async def chunk_progress(self, job: str, chunk: int) -> Progress | None:
         """What a chunk's memo says; None where there is none yet."""
 
-    async def records(self, workflow_id: str) -> list[ItemRecord] | None:
-        """The items that a running job or chunk knows of; None where no worker answers in time."""
+    async def records(self, workflow_id: str) -> list[ItemRecord]:
+        """The items that a running job or chunk knows of. EngineUnavailable where no worker answers."""
 
     async def cancel_job(self, job: str) -> bool:
         """Tell a job to cancel. False: it has ended."""

@@ -115,7 +115,9 @@ class ChunkWorkflow:
                 life=self.life,
                 sequence=self.sequence,
                 state=self.generation.state,
-            )
+            ),
+            # A new run has the memo that the first one was started with, unless it is given another.
+            memo={PROGRESS_MEMO: self.generation.progress},
         )
 
     # --- telling ------------------------------------------------------------------------------

@@ -10,13 +10,15 @@ Loss = Literal["not_started", "told", "lost"]
 def loss(error: ActivityError) -> Loss:
     """What is known of a paid call whose activity failed.
 
-    - ``not_started``: it was cancelled before anything was sent;
+    - ``not_started``: it was cancelled before anything was sent, or between two tries that were not billed;
     - ``told``: the worker lives and says that the outcome is unknown;
     - ``lost``: the worker was not heard of again, or the failure is one that nobody foresaw: the
       call may still be under way.
     """
     cause = error.cause
     if isinstance(cause, CancelledError):
+        return "not_started"
+    if isinstance(cause, ApplicationError) and cause.type in ("NotSent", "NotBilled"):
         return "not_started"
     if isinstance(cause, ApplicationError) and cause.type == "OutcomeUnknown":
         return "told"

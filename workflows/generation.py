@@ -9,7 +9,7 @@ Each item goes round this way until it has an end state:
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
@@ -55,6 +55,7 @@ class Generation:
         self._life = life
         self._bug: Exception | None = None
         self._running: dict[int, asyncio.Task[None]] = {}
+        self._called_at: dict[int, datetime] = {}
         self._calls: dict[int, workflow.ActivityHandle[ImageOutcome]] = {}
         info = workflow.info()
         self._run = info.run_id
@@ -252,6 +253,7 @@ class Generation:
             **policies.paid_call(self.place, quarantined=index in state.quarantined),
         )
         self._calls[index] = call
+        self._called_at[index] = workflow.now()
         try:
             outcome = await call
         except ActivityError as error:
@@ -266,7 +268,7 @@ class Generation:
         if outcome.kind == "account":
             self._hold(index, outcome.code or "account")
             return
-        self.state.hold, self.state.probes = None, 0
+        self._release_hold(index)
         record.warnings += outcome.warnings
         if outcome.call:
             self._adopt(record, outcome.call)
@@ -365,10 +367,17 @@ class Generation:
     def _adopt(self, record: ItemRecord, call: CallRecord) -> None:
         """The record names the reservation that paid: if that one was written off, it is settled now."""
         record.call = call
-        if self.state.account.recover(call.reservation, call.cost_nano):
+        account = self.state.account
+        if account.recover(call.reservation, call.cost_nano):
             for attempt in record.attempts:
                 if attempt.reservation == call.reservation:
                     attempt.outcome, attempt.cost_nano = "recovered", call.cost_nano
+        elif self._life == 0 and call.reservation not in {each.reservation for each in record.attempts}:
+            # Bought by a run that an operator has reset: its account is gone, its bill is not.
+            account.settled += call.cost_nano
+            record.attempts.append(
+                Attempt(reservation=call.reservation, outcome="recovered", cost_nano=call.cost_nano)
+            )
 
     def _hold(self, index: int, code: str) -> None:
         """The account is in trouble: stop, and try one item now and then until it is mended."""
@@ -380,6 +389,15 @@ class Generation:
         since = state.hold.since if state.hold else workflow.now()
         state.hold = Hold(code=code, since=since, next_probe=workflow.now() + timedelta(seconds=wait))
         state.probes += 1
+
+        for call in self._calls.values():
+            call.cancel()  # what was not sent yet comes back; what was sent is finished
+
+    def _release_hold(self, index: int) -> None:
+        """A call that was made since the trouble began has succeeded: it is over."""
+        hold = self.state.hold
+        if hold and self._called_at[index] > hold.since:
+            self.state.hold, self.state.probes = None, 0
 
     def _end(self, record: ItemRecord, end: ItemState) -> None:
         record.state = end

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import NoReturn
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey
+from temporalio.common import SearchAttributeKey, WorkflowIDReusePolicy
 from temporalio.exceptions import TemporalError, WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
@@ -86,6 +86,8 @@ class JobWorkflow:
     def cancel(self) -> None:
         """Start nothing more; what is under way is finished and kept."""
         self.progress.cancelled = True
+        if self._published == "validating":
+            self._become("cancelling")
         if self._alone:
             self._alone.cancel()
         self._wake = True
@@ -192,6 +194,10 @@ class JobWorkflow:
                 id=chunk_workflow_id(self.place.job, chunk),
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
                 priority=policies.priority(self.place),
+                # A job that was reset must not run a chunk a second time; only a vanished one lives again.
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE
+                if life
+                else WorkflowIDReusePolicy.REJECT_DUPLICATE,
             )
         except WorkflowAlreadyStartedError:
             # It runs since before this job was reset; it will report, or be found by the sweep.
@@ -207,6 +213,7 @@ class JobWorkflow:
         self.progress.heard_at[report.chunk] = workflow.now()
         self.progress.leases.update(
             report.chunk,
+            granted=report.granted,
             returned=report.returned,
             settled=report.progress.settled_nano,
             written_off=report.progress.written_off_nano,
@@ -358,7 +365,11 @@ class JobWorkflow:
 
     async def _continue_as_new(self) -> NoReturn:
         await workflow.wait_condition(workflow.all_handlers_finished)
-        workflow.continue_as_new(JobStart(place=self.place, summary=self.summary, resume=self.progress))
+        # A new run has the memo that the first one was started with, unless it is given another.
+        workflow.continue_as_new(
+            JobStart(place=self.place, summary=self.summary, resume=self.progress),
+            memo={SUMMARY_MEMO: self.summary.model_copy(deep=True)},
+        )
 
     # --- the end ------------------------------------------------------------------------------
 

@@ -108,9 +108,10 @@ class Leases(BaseModel):
         lease.granted += min(amount, self.free)
         return lease.granted
 
-    def update(self, chunk: int, *, returned: int, settled: int, written_off: int) -> None:
-        """Take in a chunk's running totals."""
+    def update(self, chunk: int, *, granted: int, returned: int, settled: int, written_off: int) -> None:
+        """Take in a chunk's running totals; it may know of grants that a reset of the job has forgotten."""
         lease = self.chunks[chunk]
+        lease.granted = max(lease.granted, granted)
         lease.returned, lease.settled, lease.written_off = returned, settled, written_off
 
     def close(self, chunk: int) -> None:

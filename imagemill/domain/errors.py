@@ -129,6 +129,8 @@ EXPLANATIONS = {
     "model_not_found": "The provider does not know the model, or this account may not use it.",
     "insufficient_quota": "The provider account is out of credit.",
     "billing_hard_limit_reached": "The provider account has reached its own billing limit.",
+    "redirected": "The provider's address redirects; set the one that it leads to.",
+    "terminated": "An operator ended the job in the engine; what was bought before is in the bucket.",
     "rate_limited": "The provider asked to slow down.",
 }
 """One sentence for each code that an item or a hold can carry."""

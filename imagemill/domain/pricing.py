@@ -27,10 +27,6 @@ class Usage(BaseModel):
     image_out: int = 0
     text_out: int = 0
 
-    def is_empty(self) -> bool:
-        """Is this the all-zero usage that some providers send? Then it says nothing."""
-        return not (self.text_in or self.image_in or self.image_out or self.text_out)
-
 
 @dataclass(frozen=True, slots=True)
 class Model:

@@ -3,6 +3,7 @@
 The table of the provider's statuses and codes, row by row; whatever is in no row is unknown.
 """
 
+import math
 import re
 from typing import Any
 
@@ -11,6 +12,7 @@ import openai
 
 from imagemill.domain.errors import AccountTrouble, CallError, NotBilled, NotSent, OutcomeUnknown, Refused
 
+LONGEST_WAIT = 3600.0
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 _ACCOUNT = {
     "insufficient_quota",
@@ -18,6 +20,15 @@ _ACCOUNT = {
     "invalid_api_key",
     "model_not_found",
 }
+_ACCOUNT_STATUS = {
+    **dict.fromkeys((301, 302, 303, 307, 308), "redirected"),
+    401: "invalid_api_key",
+    402: "insufficient_quota",
+    403: "permission_denied",
+    404: "model_not_found",
+}
+"""A redirect is not followed, and nothing was bought: its address has to be set."""
+_INVALID = (400, 413, 415, 422)
 _BLOCKED = {"moderation_blocked", "content_policy_violation"}
 _TRY_AGAIN = re.compile(r"try again in (\d+(?:\.\d+)?)\s*(ms|s|m)\b")
 _LIMIT = re.compile(r"Limit:?\s*([\d,.]+).*?Requested:?\s*([\d,.]+)", re.DOTALL)
@@ -47,31 +58,29 @@ def _never_sent(error: BaseException) -> bool:
 
 def _by_status(error: openai.APIStatusError, *, free_5xx: bool) -> CallError:
     status, code, request_id = error.status_code, _code(error), error.request_id
+    if code in _BLOCKED:
+        return Refused("blocked", request_id, blocked=True, maybe_billed=_stage(error) != "input")
     if status == 429:
         return _too_many(error, code, request_id)
-    if status == 400:
-        return _bad_request(error, code, request_id)
-    if status in (401, 403, 404):
-        names = {401: "invalid_api_key", 403: "permission_denied", 404: "model_not_found"}
-        return AccountTrouble(names[status], request_id)
+    if status in _INVALID:
+        return _bad_request(code, request_id)
+    if status in _ACCOUNT_STATUS:
+        return AccountTrouble(_ACCOUNT_STATUS[status], request_id)
     if status >= 500 and free_5xx:
         return NotBilled(f"http_{status}", request_id)
-    if status in (413, 415, 422):
-        return Refused("invalid_request", request_id)
     return OutcomeUnknown(f"http_{status}", request_id)
 
 
-def _bad_request(error: openai.APIStatusError, code: str | None, request_id: str | None) -> CallError:
+def _bad_request(code: str | None, request_id: str | None) -> CallError:
     if code in _ACCOUNT:
         return AccountTrouble(str(code), request_id)
-    if code in _BLOCKED:
-        return Refused("blocked", request_id, blocked=True, maybe_billed=_stage(error) != "input")
     return Refused("invalid_request", request_id)
 
 
 def _too_many(error: openai.APIStatusError, code: str | None, request_id: str | None) -> CallError:
-    if code in _ACCOUNT:
-        return AccountTrouble(str(code), request_id)
+    account = code if code in _ACCOUNT else _body(error).get("type")
+    if account in _ACCOUNT:
+        return AccountTrouble(str(account), request_id)
     limit = _LIMIT.search(error.message)
     if limit and _number(limit.group(2)) > _number(limit.group(1)):
         return Refused("request_above_limit", request_id)
@@ -82,16 +91,21 @@ def retry_after(headers: httpx2.Headers, message: str) -> float | None:
     """Seconds to wait: ``retry-after-ms`` beats ``retry-after`` beats the message's own words."""
     for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
-            return float(headers[name]) * scale
+            return _sane(float(headers[name]) * scale)
         except (KeyError, ValueError):
             continue
     if told := _TRY_AGAIN.search(message):
-        return float(told.group(1)) * {"ms": 0.001, "s": 1.0, "m": 60.0}[told.group(2)]
+        return _sane(float(told.group(1)) * {"ms": 0.001, "s": 1.0, "m": 60.0}[told.group(2)])
     return None
 
 
-def _number(text: str) -> float:
-    return float(text.replace(",", "").rstrip(".") or 0)
+def _sane(seconds: float) -> float:
+    """A wait between nothing and an hour: some send a date as a number, which would be for ever."""
+    return min(max(0.0, seconds), LONGEST_WAIT) if math.isfinite(seconds) else LONGEST_WAIT
+
+
+def _number(text: str) -> int:
+    return int(re.sub(r"\D", "", text.partition(".")[0]) or 0)
 
 
 def _body(error: openai.APIStatusError) -> dict[str, Any]:

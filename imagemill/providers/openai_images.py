@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2
 import openai
-from openai.types import ImagesResponse
+from openai.types import Image, ImagesResponse
 
 from imagemill.domain.errors import CallError, OutcomeUnknown
 from imagemill.domain.pricing import Usage
@@ -74,29 +74,36 @@ class OpenAIImages:
         await self._client.close()
 
     async def _read(self, body: ImagesResponse, request_id: str | None) -> GeneratedImages:
-        images = [await self._bytes_of(image.b64_json, image.url, request_id) for image in body.data or []]
+        """What came: images that can't be read are dropped, and the rest is kept, since it is paid for."""
+        entries = body.data or []
+        read = [await self._bytes_of(entry) for entry in entries]
+        images = [image for image in read if image]
         if not images:
-            raise OutcomeUnknown("no_images", request_id)
+            raise OutcomeUnknown("unreadable_images" if entries else "no_images", request_id)
         return GeneratedImages(images=images, usage=read_usage(body), request_id=request_id)
 
-    async def _bytes_of(self, encoded: str | None, url: str | None, request_id: str | None) -> bytes:
-        if encoded:
+    async def _bytes_of(self, entry: Image) -> bytes | None:
+        if entry.b64_json:
             try:
-                return base64.b64decode(encoded, validate=True)
+                return base64.b64decode(entry.b64_json, validate=True)
             except binascii.Error:
-                raise OutcomeUnknown("truncated_image", request_id) from None
-        if url:
-            return await self._fetch(url, request_id)
-        raise OutcomeUnknown("no_images", request_id)
+                return None
+        return await self._fetch(entry.url) if entry.url else None
 
-    async def _fetch(self, url: str, request_id: str | None) -> bytes:
-        """Some compatible providers answer with an address that lasts an hour: take what it holds."""
-        try:
-            answer = await self._http.get(url)
-            answer.raise_for_status()
-        except httpx2.HTTPError:
-            raise OutcomeUnknown("image_not_fetched", request_id) from None
-        return answer.content
+    async def _fetch(self, url: str) -> bytes | None:
+        """Some compatible providers answer with an address that lasts an hour: take what it holds.
+
+        Fetching buys nothing, so redirects are followed and failures tried again, within the deadline.
+        """
+        for wait in (0.5, 2.0, 8.0, 0.0):
+            try:
+                answer = await self._http.get(url, follow_redirects=True)
+                answer.raise_for_status()
+            except httpx2.HTTPError:
+                await asyncio.sleep(wait)
+            else:
+                return answer.content
+        return None
 
 
 def parameters(request: ImageRequest) -> dict[str, Any]:
@@ -107,18 +114,27 @@ def parameters(request: ImageRequest) -> dict[str, Any]:
 
 
 def read_usage(body: ImagesResponse) -> Usage | None:
-    """The provider's own count; None where it sent none, or one that says nothing."""
+    """The provider's own count; None where it sent none, or one that can't be read or says nothing.
+
+    The SDK takes whatever came for its types, so nothing of them can be relied on here.
+    """
     usage = body.usage
-    if usage is None:
+    details_in = getattr(usage, "input_tokens_details", None)
+    details_out = getattr(usage, "output_tokens_details", None)
+    inputs, outputs = _count(usage, "input_tokens"), _count(usage, "output_tokens")
+    image_in = _count(details_in, "image_tokens") if details_in else 0
+    text_out = _count(details_out, "text_tokens") if details_out else 0
+    if inputs is None or outputs is None or image_in is None or text_out is None:
         return None
-    details = usage.output_tokens_details
-    text_out = details.text_tokens if details else 0
-    inputs = usage.input_tokens_details
-    image_in = inputs.image_tokens if inputs else 0
+    if image_in > inputs or text_out > outputs:
+        return None
     read = Usage(
-        text_in=usage.input_tokens - image_in,
-        image_in=image_in,
-        image_out=usage.output_tokens - text_out,
-        text_out=text_out,
+        text_in=inputs - image_in, image_in=image_in, image_out=outputs - text_out, text_out=text_out
     )
-    return None if read.is_empty() else read
+    return read if outputs else None
+
+
+def _count(holder: object, name: str) -> int | None:
+    """A number of tokens, if that is what it is."""
+    value = getattr(holder, name, None)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 METADATA_BYTES = 2048
 _MISSING = {"NoSuchKey", "404", "NotFound"}
-_EXISTS = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
+_EXISTS = {"PreconditionFailed", "412"}
 _LATER = {
     "SlowDown",
     "ServiceUnavailable",
@@ -184,9 +184,10 @@ def _by_answer(error: ClientError) -> StoreError:
         return _NoSuchRange(said)
     if code in _MISSING:
         return ObjectMissing()
-    if code in _EXISTS or status in (409, 412):
+    if code in _EXISTS or status == 412:
         return ObjectExists()
-    if status >= 500 or status == 429 or code in _LATER:
+    # 409: another conditional put of that key is under way; asked again, the store knows who won.
+    if status >= 500 or status in (409, 429) or code in _LATER:
         return StoreUnavailable(said)
     return StoreRefused(said)
 

@@ -42,8 +42,10 @@ def render(
         return {"texts": {name: template.render(names) for name, template in templates.items()}}
     except LiquidError as error:
         return {"problem": (str(error) or type(error).__name__).splitlines()[0]}
-    except (MemoryError, RecursionError, OverflowError) as error:
+    except (MemoryError, RecursionError) as error:
         return {"problem": f"the template asks for too much on this row ({type(error).__name__})"}
+    except Exception as error:  # noqa: BLE001 - a filter's own mistake, on this row's values
+        return {"problem": f"the template can't be rendered on this row ({type(error).__name__})"}
 
 
 if __name__ == "__main__":

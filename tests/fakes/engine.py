@@ -39,8 +39,8 @@ class MemoryEngine:
         self._arrive()
         return self.chunks.get((job, chunk))
 
-    async def records(self, workflow_id: str) -> list[ItemRecord] | None:
-        return self.known_records.get(workflow_id)
+    async def records(self, workflow_id: str) -> list[ItemRecord]:
+        return self.known_records.get(workflow_id, [])
 
     async def cancel_job(self, job: str) -> bool:
         self._arrive()

@@ -186,6 +186,7 @@ class LeasesMachine(RuleBasedStateMachine):
         account = self.chunks[chunk]
         self.leases.update(
             chunk,
+            granted=self.granted[chunk],
             returned=self.returned[chunk],
             settled=account.settled,
             written_off=account.written_off,

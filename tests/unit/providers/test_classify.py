@@ -9,12 +9,14 @@ from contextlib import asynccontextmanager
 import httpx2
 import openai
 import pytest
+from openai.types import ImagesResponse
 from pydantic import SecretStr
 
 from imagemill.domain.errors import AccountTrouble, CallError, NotBilled, NotSent, OutcomeUnknown, Refused
 from imagemill.domain.pricing import Usage
 from imagemill.domain.request import ImageRequest
-from imagemill.providers.openai_images import OpenAIImages
+from imagemill.providers.classify import retry_after
+from imagemill.providers.openai_images import OpenAIImages, read_usage
 from imagemill.settings import ProviderSettings
 
 SECRET = "a very private prompt"
@@ -107,17 +109,54 @@ async def test_trouble_of_the_account(answer: httpx2.Response, code: str) -> Non
     assert (raised.code, raised.request_id) == (code, "req_7")
 
 
-@pytest.mark.parametrize("status", [408, 409, 500, 502, 503, 524, 418, 301, 302, 307, 308])
+@pytest.mark.parametrize("status", [408, 409, 500, 502, 503, 524, 418])
 @pytest.mark.parametrize("readable", [True, False])
 async def test_any_other_status_leaves_the_outcome_unknown(status: int, readable: bool) -> None:
-    where = {"location": "http://elsewhere/v1/images/generations"}
-    answer = (
-        error(status, None, headers=where)
-        if readable
-        else httpx2.Response(status, text=f"<html>{SECRET}</html>", headers=where)
-    )
+    answer = error(status, None) if readable else httpx2.Response(status, text=f"<html>{SECRET}</html>")
 
     assert isinstance(await failure(answer), OutcomeUnknown)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_not_followed_and_holds_the_work(status: int) -> None:
+    where = {"location": "http://elsewhere/v1/images/generations"}
+    raised = await failure(httpx2.Response(status, text=f"<html>{SECRET}</html>", headers=where))
+
+    assert isinstance(raised, AccountTrouble)
+    assert raised.code == "redirected"
+
+
+@pytest.mark.parametrize("wait", ["1790000000", "inf", "nan", "1e400"])
+def test_a_wait_is_never_longer_than_an_hour(wait: str) -> None:
+    assert retry_after(httpx2.Headers({"retry-after": wait}), "") == 3600
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {},
+        {"total_tokens": 0},
+        {"input_tokens": None, "output_tokens": None},
+        {"prompt_tokens": 3, "completion_tokens": 9},
+        {"input_tokens": 3, "output_tokens": 9, "input_tokens_details": {}},
+        {"input_tokens": 3, "output_tokens": 9, "output_tokens_details": {"text_tokens": 50}},
+        {"input_tokens": 3, "output_tokens": -9},
+        [],
+        1.5,
+    ],
+)
+def test_a_usage_that_cannot_be_read_is_none(usage: object) -> None:
+    body = ImagesResponse.construct(created=1, data=[], usage=usage)
+
+    assert read_usage(body) is None
+
+
+async def test_what_can_be_read_of_several_images_is_kept() -> None:
+    good = base64.b64encode(b"good").decode()
+    data = [{"b64_json": good}, {"b64_json": "no base64!"}, {}, {"b64_json": good}]
+    answer = httpx2.Response(200, json={"created": 1, "data": data})
+
+    assert (await images(lambda _: answer).generate(REQUEST, deadline=5)).images == [b"good", b"good"]
 
 
 @pytest.mark.parametrize("status", [500, 503, 524])
