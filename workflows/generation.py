@@ -390,9 +390,6 @@ class Generation:
         state.hold = Hold(code=code, since=since, next_probe=workflow.now() + timedelta(seconds=wait))
         state.probes += 1
 
-        for call in self._calls.values():
-            call.cancel()  # what was not sent yet comes back; what was sent is finished
-
     def _release_hold(self, index: int) -> None:
         """A call that was made since the trouble began has succeeded: it is over."""
         hold = self.state.hold

@@ -5,8 +5,9 @@ import asyncio
 import pytest
 from temporalio.client import Client
 
+from imagemill.domain.errors import NotBilled
 from imagemill.domain.messages import Plan
-from tests.fakes.activities import FakeActivities, account, bought, silent, until_cancelled, when
+from tests.fakes.activities import FakeActivities, account, bought, fails, silent, until_cancelled, when
 from tests.workflows.mill import LOSING, QUICK, Mill, until, working
 from workflows import policies
 
@@ -182,3 +183,38 @@ async def test_the_counts_in_the_memos_never_go_back(engine: Client) -> None:
         await until(ended, timeout=30)
         await mill.ended()
     assert seen == sorted(seen)
+
+
+@pytest.mark.usefixtures("short_histories")
+async def test_continuing_as_new_does_not_take_the_status_back(engine: Client) -> None:
+    fakes = FakeActivities([[10] * 40] * 3)
+    seen: list[int] = []
+    async with working(Mill(engine, fakes, place={"window": 3, "chunks_at_once": 3})) as mill:
+        await mill.start()
+        await mill.becomes("running")
+
+        async def ended() -> bool:
+            summary = await mill.summary()
+            assert summary.state in ("running", "completed")
+            assert summary.items == 120
+            seen.append(summary.ended.counts.terminal)
+            return summary.state == "completed"
+
+        await until(ended, timeout=30)
+    assert seen == sorted(seen)
+
+
+async def test_cancelling_a_call_that_is_answered_with_a_429_costs_nothing(engine: Client) -> None:
+    gate = asyncio.Event()
+    busy = fails(NotBilled("rate_limited", None, 1.0))
+    fakes = FakeActivities([[10], [10]], {(c, 0): [when(gate, busy)] for c in (0, 1)})
+    async with working(Mill(engine, fakes)) as mill:
+        await mill.start()
+        await mill.calls(2)
+        await mill.cancel()
+        await mill.becomes("cancelling")
+        gate.set()
+        summary = await mill.ended()
+    assert summary.state == "cancelled"
+    assert (summary.ended.settled_nano, summary.ended.written_off_nano) == (0, 0)
+    assert fakes.looks == []
