@@ -73,7 +73,7 @@ class Images:
         request = place.item.request
         if request is None:
             raise NotSent("nothing_to_buy")
-        if request.model not in self._catalogue.names:
+        if request.model not in self._catalogue:
             raise NotSent("model_not_priced_here")  # another worker's catalogue may have it
         try:
             generated = await self._provider.generate(request, deadline=task.times.call_deadline)

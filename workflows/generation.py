@@ -239,16 +239,7 @@ class Generation:
         state = self.state
         call = workflow.start_activity(
             GENERATE,
-            ImageTask(
-                job=self.place.job,
-                tenant=self.place.tenant,
-                chunk=self.chunk,
-                index=index,
-                reservation=reservation,
-                run=self._run,
-                look_first=not self._first_run or bool(state.records[index].attempts),
-                times=self.place.times,
-            ),
+            self._task(index, reservation),
             result_type=ImageOutcome,
             **policies.paid_call(self.place, quarantined=index in state.quarantined),
         )
@@ -261,6 +252,18 @@ class Generation:
             await self._after_failure(index, reservation, error)
         else:
             self._after_outcome(index, reservation, outcome)
+
+    def _task(self, index: int, reservation: str) -> ImageTask:
+        return ImageTask(
+            job=self.place.job,
+            tenant=self.place.tenant,
+            chunk=self.chunk,
+            index=index,
+            reservation=reservation,
+            run=self._run,
+            look_first=not self._first_run or bool(self.state.records[index].attempts),
+            times=self.place.times,
+        )
 
     def _after_outcome(self, index: int, reservation: str, outcome: ImageOutcome) -> None:
         record = self.state.records[index]
@@ -324,15 +327,7 @@ class Generation:
 
     async def _look(self, index: int) -> CallRecord | None:
         """Look for the images of a lost call until its deadline has surely passed."""
-        task = ImageTask(
-            job=self.place.job,
-            tenant=self.place.tenant,
-            chunk=self.chunk,
-            index=index,
-            reservation="",
-            run=self._run,
-            times=self.place.times,
-        )
+        task = self._task(index, reservation="")
         for wait in [0.0, *policies.look_waits(self.place.times)]:
             if wait:
                 await workflow.sleep(wait)

@@ -95,6 +95,10 @@ class Catalogue:
         data = tomllib.loads(text)
         return cls(data["version"], [_read_model(name, row) for name, row in data["models"].items()])
 
+    def __contains__(self, name: str) -> bool:
+        """Is there a price for this model?"""
+        return name in self._by_name
+
     @property
     def names(self) -> list[str]:
         """Every model name and alias, sorted."""
@@ -110,7 +114,7 @@ class Catalogue:
 
     def problems(self, request: ImageRequest) -> list[tuple[str, str]]:
         """What is wrong with a request for its model: (field, what would be right); empty if nothing."""
-        if request.model not in self._by_name:
+        if request.model not in self:
             known = ", ".join(self.names)
             return [("model", f"{request.model!r} has no price in the catalogue; priced are: {known}")]
         model = self.model(request.model)
