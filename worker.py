@@ -18,6 +18,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.accounts import Accounts
 from activities.books import Books
 from activities.delivery import Delivery
 from activities.image import Images
@@ -27,14 +28,15 @@ from activities.sealed import SealFailures
 from imagemill import settings
 from imagemill.domain.errors import ImagemillError
 from imagemill.domain.messages import MAIN_QUEUE
-from imagemill.domain.pricing import Catalogue
 from imagemill.engine import TemporalEngine, connect
 from imagemill.logging import configure
 from imagemill.providers.openai_images import OpenAIImages
 from imagemill.storage.s3 import S3Store
 from imagemill.storage_probe import require_conditional_puts
 from imagemill.templating.process import ProcessTemplating
+from workflows.account import AccountWorkflow
 from workflows.chunk import ChunkWorkflow
+from workflows.estimate import EstimateWorkflow
 from workflows.job import JobWorkflow
 
 log = structlog.get_logger()
@@ -58,7 +60,8 @@ class Parts:
         self.control = S3Store.connect(control, threads)
         self.delivered = S3Store.connect(delivery, threads)
         self.provider = OpenAIImages.connect(provider, connections=self.work.images_at_once)
-        self.catalogue = Catalogue.load(self.work.catalogue)
+        self.catalogue = settings.read(settings.PriceSettings).load()
+        self.caps = settings.read(settings.CapSettings).defaults
         self.delivery = Delivery(self.control, self.delivered, delivery.prefix)
         self.plans = Plans(self.control)
 
@@ -76,23 +79,33 @@ class Parts:
         """Plans in, results and reports out."""
         return Books(self.control, self.plans, self.delivery, TemporalEngine(client), self.catalogue)
 
+    def accounts(self, client: Client) -> Accounts:
+        """The accounts of tenants."""
+        engine = TemporalEngine(client)
+        return Accounts(self.control, self.plans, self.delivery, engine, self.caps, self.times)
+
 
 def workflow_worker(client: Client, parts: Parts) -> Worker:
     """Runs the workflows, and the cheap steps beside the paid call."""
     planning = Planning(parts.control, ProcessTemplating(), parts.catalogue)
-    books, images = parts.books(client), parts.images
+    books, images, accounts = parts.books(client), parts.images, parts.accounts(client)
     restrictions = SandboxRestrictions.default.with_passthrough_modules("imagemill", "pydantic", "workflows")
     return Worker(
         client,
         task_queue=MAIN_QUEUE,
-        workflows=[JobWorkflow, ChunkWorkflow],
+        workflows=[JobWorkflow, ChunkWorkflow, AccountWorkflow, EstimateWorkflow],
         activities=[
             planning.plan,
+            planning.estimate,
             books.open_chunk,
             books.write_results,
             books.inspect_chunk,
             books.report,
             images.look,
+            accounts.open_account,
+            accounts.restore_account,
+            accounts.save_account,
+            accounts.reconcile,
         ],
         interceptors=[SealFailures()],
         workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),

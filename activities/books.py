@@ -9,8 +9,10 @@ from temporalio import activity
 from activities.delivery import Delivery, Place
 from activities.heartbeat import heartbeats
 from activities.plans import Plans
-from imagemill.domain.item import ItemRecord, ItemResult, PlannedItem
-from imagemill.domain.job import ChunkFacts, Report
+from imagemill.domain.budget import UNKNOWN_MODEL
+from imagemill.domain.catalogue import Catalogue
+from imagemill.domain.item import ItemRecord, PlannedItem
+from imagemill.domain.job import ChunkFacts, Drift, Report
 from imagemill.domain.messages import (
     INSPECT_CHUNK,
     OPEN_CHUNK,
@@ -25,8 +27,7 @@ from imagemill.domain.messages import (
     WrittenResults,
 )
 from imagemill.domain.places import index_key, report_key, results_key
-from imagemill.domain.pricing import Catalogue
-from imagemill.domain.results import result_of
+from imagemill.domain.results import report_lines, result_of
 from imagemill.ports import Engine, ObjectStore
 
 
@@ -47,7 +48,7 @@ class Books:
         """What each item of a chunk costs at most, and what an earlier life of it has bought."""
         async with heartbeats():
             items = await self._plans.items(task.tenant, task.job, task.chunk)
-            opened = OpenedChunk(maxima_nano=[-1 if item.problem else item.maximum_nano for item in items])
+            opened = self._opened(items)
             if task.recover:
                 opened.records = [record for item in items if (record := await self._recover(task, item))]
             return opened
@@ -73,6 +74,20 @@ class Books:
             await self._write_report(task)
             return Nothing()
 
+    def _opened(self, items: list[PlannedItem]) -> OpenedChunk:
+        models = sorted({_model(item) for item in items})
+        places = {model: place for place, model in enumerate(models)}
+        return OpenedChunk(
+            maxima_nano=[-1 if item.problem else item.maximum_nano for item in items],
+            expected_nano=[item.expected_nano for item in items],
+            models=models,
+            model_of=[places[_model(item)] for item in items],
+            uncertain=[model for model in models if self._uncertain(model)],
+        )
+
+    def _uncertain(self, model: str) -> bool:
+        return model in self._catalogue and self._catalogue.model(model).uncertain is not None
+
     async def _recover(self, task: ChunkTask, item: PlannedItem) -> ItemRecord | None:
         if item.problem:
             return None
@@ -90,11 +105,7 @@ class Books:
         lines = "".join(result.model_dump_json(exclude_none=True) + "\n" for result in results).encode()
         key = results_key(task.tenant, task.job, task.chunk)
         await self._control.put(key, lines, content_type="application/jsonl")
-        by_model: dict[str, int] = {}
-        for result in results:
-            if result.model and (settled := _settled(result)):
-                by_model[result.model] = by_model.get(result.model, 0) + settled
-        return WrittenResults(sha256=hashlib.sha256(lines).hexdigest(), settled_by_model_nano=by_model)
+        return WrittenResults(sha256=hashlib.sha256(lines).hexdigest(), lines=report_lines(results))
 
     async def _close_single(self, task: ReportTask) -> None:
         """A job of one item has no chunk of its own to write its results."""
@@ -103,7 +114,7 @@ class Books:
             ResultsTask(job=task.job, tenant=task.tenant, chunk=0, records=records)
         )
         ended = task.summary.ended
-        task.settled_by_model_nano = written.settled_by_model_nano
+        task.lines = written.lines
         task.chunks = [
             ChunkFacts(
                 chunk=0,
@@ -120,11 +131,23 @@ class Books:
             job=task.job,
             tenant=task.tenant,
             summary=task.summary,
-            settled_by_model_nano=task.settled_by_model_nano,
+            lines=task.lines,
+            drift={
+                model: Drift(calls=trust.drifts, amount_nano=trust.drift_nano, permille=trust.permille)
+                for model, trust in sorted(task.trust.items())
+                if trust.drifts
+            },
+            vanished_nano=task.vanished_nano,
             catalogue=self._catalogue.version,
             chunks=task.chunks,
         )
-        entry = {"job": task.job, "name": task.summary.name, "state": task.summary.state}
+        entry = {
+            "job": task.job,
+            "name": task.summary.name,
+            "state": task.summary.state,
+            "settled_nano": task.summary.ended.settled_nano,
+            "written_off_nano": task.summary.ended.written_off_nano,
+        }
         submitted = int(task.summary.submitted_at.timestamp() * 1000)
         await asyncio.gather(
             self._control.put(report_key(task.tenant, task.job), report.model_dump_json().encode()),
@@ -132,5 +155,5 @@ class Books:
         )
 
 
-def _settled(result: ItemResult) -> int:
-    return sum(a.cost_nano for a in result.attempts if a.outcome in ("settled", "recovered"))
+def _model(item: PlannedItem) -> str:
+    return item.request.model if item.request else UNKNOWN_MODEL

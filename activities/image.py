@@ -16,10 +16,11 @@ from temporalio import activity
 from activities.delivery import Delivery, Place
 from activities.heartbeat import Pulse, heartbeats
 from activities.plans import Plans
+from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.errors import AccountTrouble, NotSent, Refused, StoreError
-from imagemill.domain.item import CallRecord
+from imagemill.domain.item import CallRecord, PlannedItem
 from imagemill.domain.messages import GENERATE, LOOK, Found, ImageOutcome, ImageTask
-from imagemill.domain.pricing import Catalogue
+from imagemill.domain.pricing import Usage
 from imagemill.ports import GeneratedImages, ImageProvider
 from imagemill.sniff import facts_of
 
@@ -73,7 +74,7 @@ class Images:
         request = place.item.request
         if request is None:
             raise NotSent("nothing_to_buy")
-        if request.model not in self._catalogue:
+        if request.model not in self._catalogue and place.item.image_nano is None:
             raise NotSent("model_not_priced_here")  # another worker's catalogue may have it
         try:
             generated = await self._provider.generate(request, deadline=task.times.call_deadline)
@@ -104,17 +105,27 @@ class Images:
     def _record(self, task: ImageTask, place: Place, generated: GeneratedImages) -> CallRecord:
         request = place.item.request
         assert request  # noqa: S101 - it was just bought
-        usage = generated.usage
-        cost = self._catalogue.model(request.model).cost(usage) if usage else place.item.maximum_nano
+        cost = self._cost(place.item, generated)
         return CallRecord(
             reservation=task.reservation,
             call=secrets.token_hex(8),
             model=request.model,
             images=[facts_of(image) for image in generated.images],
-            cost_nano=cost,
-            estimated=usage is None,
+            cost_nano=place.item.maximum_nano if cost is None else cost,
+            estimated=cost is None,
             request_id=generated.request_id,
         )
+
+    def _cost(self, item: PlannedItem, generated: GeneratedImages) -> int | None:
+        """By the job's own price, or by the provider's count; None where it sent none."""
+        images = len(generated.images)
+        if item.image_nano is not None:
+            return item.image_nano * images
+        assert item.request  # noqa: S101 - it was just bought
+        model = self._catalogue.model(item.request.model)
+        if model.rate.output is None:
+            return model.cost(Usage(), images)  # priced by the image
+        return model.cost(generated.usage, images) if generated.usage else None
 
 
 async def _shielded(section: Coroutine[Any, Any, ImageOutcome]) -> ImageOutcome:

@@ -19,13 +19,24 @@ from temporalio import activity
 from activities.heartbeat import heartbeats
 from activities.seen import Seen
 from imagemill.claims import claim
+from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.errors import InvalidInput
 from imagemill.domain.item import PlannedItem, Problem
 from imagemill.domain.job import Manifest, Submission, Variant
-from imagemill.domain.messages import PLAN, Plan, PlannedChunk, PlanTask
+from imagemill.domain.messages import (
+    ESTIMATE_PLAN,
+    PLAN,
+    Estimated,
+    EstimateTask,
+    Plan,
+    PlannedChunk,
+    PlanTask,
+)
+from imagemill.domain.money import format_usd
 from imagemill.domain.places import (
     CHUNK_ITEMS,
     claim_key,
+    estimate_key,
     file_key,
     name_problem,
     plan_index_key,
@@ -33,7 +44,7 @@ from imagemill.domain.places import (
     request_key,
     safe_segment,
 )
-from imagemill.domain.pricing import Catalogue
+from imagemill.domain.pricing import Estimate
 from imagemill.domain.request import PROMPT_CHARACTERS, ImageRequest, ImageSettings
 from imagemill.manifest import Row, read_rows
 from imagemill.ports import ObjectStore, Rendered, TemplateRenderer, Templating
@@ -64,6 +75,10 @@ class Tally:
     open: list[PlannedItem] = field(default_factory=list)
     invalid: int = 0
     problems: list[dict[str, object]] = field(default_factory=list)
+    estimate: Estimate = field(default_factory=Estimate)
+    cheapest: int = 0
+    keeps: bool = True
+    """Are the chunks to be written? Not where only the cost is asked for."""
 
 
 class Planning:
@@ -84,23 +99,38 @@ class Planning:
                 await self._control.get(request_key(task.tenant, task.job))
             )
             try:
-                return await self._plan(submission)
+                return await self._plan(submission, Tally())
             except InvalidInput as error:
-                where, what = error.problems[0]
-                return Plan(failure="manifest_unreadable", failure_detail=f"{where}: {what}")
+                return _unreadable(error)
+
+    @activity.defn(name=ESTIMATE_PLAN)
+    async def estimate(self, task: EstimateTask) -> Estimated:
+        """Plan a stored submission without keeping the plan; the submission goes too."""
+        async with heartbeats():
+            where = estimate_key(task.tenant, task.job)
+            submission = Submission.model_validate_json(await self._control.get(where))
+            tally = Tally(keeps=False)
+            try:
+                plan = await self._plan(submission, tally)
+            except InvalidInput as error:
+                plan = _unreadable(error)
+            await self._control.delete(where)
+            return Estimated.model_validate(
+                {"plan": plan, "cheapest_nano": tally.cheapest, "problems": tally.problems}
+            )
 
     async def _claim(self, task: PlanTask) -> bool:
         mine = json.dumps({"run": task.run}).encode()
         return await claim(self._control, claim_key(task.tenant, task.job), mine)
 
-    async def _plan(self, submission: Submission) -> Plan:
-        tally = Tally()
+    async def _plan(self, submission: Submission, tally: Tally) -> Plan:
         with Seen() as ids, Seen() as names:
             checker = Checker(submission, self._catalogue, self._templating, ids=ids, names=names)
             async for drafts in self._drafts(submission):
                 for item in await checker.items(drafts):
                     await self._add(submission, tally, item)
             await checker.close()
+            tally.estimate, tally.cheapest = checker.estimate, checker.cheapest
         if tally.open:
             await self._write_chunk(submission, tally)
         return await self._conclude(submission, tally)
@@ -152,8 +182,28 @@ class Planning:
         if len(tally.open) == CHUNK_ITEMS:
             await self._write_chunk(submission, tally)
 
+    def _uncertain(self, items: list[PlannedItem]) -> list[str]:
+        named = {item.request.model for item in items if item.request and not item.problem}
+        known = {model for model in named if model in self._catalogue}
+        return sorted(model for model in known if self._catalogue.model(model).uncertain)
+
     async def _write_chunk(self, submission: Submission, tally: Tally) -> None:
         items = [item.model_copy(update={"index": index}) for index, item in enumerate(tally.open)]
+        if tally.keeps:
+            await self._keep_chunk(submission, tally, items)
+        maximum = sum(item.maximum_nano for item in items)
+        tally.chunks.append(
+            PlannedChunk(
+                items=len(items),
+                maximum_nano=maximum,
+                expected_nano=sum(item.expected_nano for item in items),
+                invalid=sum(item.problem is not None for item in items),
+                uncertain=self._uncertain(items),
+            )
+        )
+        tally.open = []
+
+    async def _keep_chunk(self, submission: Submission, tally: Tally, items: list[PlannedItem]) -> None:
         body = "".join(item.model_dump_json(exclude_none=True) + "\n" for item in items).encode()
         key = plan_key(submission.tenant, submission.job, len(tally.chunks))
         # An earlier attempt at this plan may have written it, from the same rows.
@@ -161,23 +211,32 @@ class Planning:
             raise InvalidInput(
                 [("manifest", "its templates gave other items on a second try; submit it again")]
             )
-        maximum = sum(item.maximum_nano for item in items)
-        invalid = sum(item.problem is not None for item in items)
-        tally.chunks.append(PlannedChunk(items=len(items), maximum_nano=maximum, invalid=invalid))
-        tally.open = []
 
     async def _conclude(self, submission: Submission, tally: Tally) -> Plan:
         items = sum(chunk.items for chunk in tally.chunks)
-        plan = Plan(chunks=tally.chunks, items=items, invalid_rows=tally.invalid)
+        plan = Plan(chunks=tally.chunks, items=items, invalid_rows=tally.invalid, estimate=tally.estimate)
         if items == 0:
             plan.failure = "no_items"
             plan.failure_detail = "the manifest has no rows, or its where template chose none of them"
         elif tally.invalid == items:
             plan.failure = "no_valid_items"
             plan.failure_detail = f"all {items} rows are bad; the first: {_say(tally.problems[0])}"
+        elif submission.cap_nano < tally.cheapest:
+            plan.failure = "cap_too_low"
+            plan.failure_detail = (
+                f"the cheapest item can cost ${format_usd(tally.cheapest)}, the cap is "
+                f"${format_usd(submission.cap_nano)}; set it to ${format_usd(tally.cheapest)} at least"
+            )
+        if not tally.keeps:
+            return plan
         index = plan.model_dump(mode="json") | {"problems": tally.problems}
         await self._control.put(plan_index_key(submission.tenant, submission.job), json.dumps(index).encode())
         return plan
+
+
+def _unreadable(error: InvalidInput) -> Plan:
+    where, what = error.problems[0]
+    return Plan(failure="manifest_unreadable", failure_detail=f"{where}: {what}")
 
 
 def next_batch(rows: Iterator[Row]) -> list[Row]:
@@ -230,17 +289,31 @@ class Checker:
     ) -> None:
         self._submission = submission
         self._templating = templating
-        self._catalogue = catalogue
+        self._catalogue = catalogue.with_prices(submission.prices_nano)
+        self._today = submission.submitted_at.date()
         self._ids = ids
         self._names = names
         self._renderer: TemplateRenderer | None = None
         self._count = 0
+        self._estimates: dict[int, Estimate] = {}
+        self.estimate = Estimate()
+        """What all sound items cost."""
+        self.cheapest = 0
+        """What the cheapest of them can cost; 0: there is none yet."""
 
     async def items(self, drafts: list[Draft]) -> list[PlannedItem]:
         """The items of a batch, in order."""
         items = [self._item(draft) for draft in drafts]
         await self._name(items)
+        self._add_up(items)
         return items
+
+    def _add_up(self, items: list[PlannedItem]) -> None:
+        for item in items:
+            if not item.problem:
+                self.estimate = self.estimate.plus(self._estimates[item.index])
+                self.cheapest = min(self.cheapest or item.maximum_nano, item.maximum_nano)
+        self._estimates.clear()
 
     async def close(self) -> None:
         """End the renderer of names."""
@@ -261,14 +334,19 @@ class Checker:
             item.problem = Problem(code="invalid_row", detail=problem)
             return item
         item.request = self._request(draft)
-        found = self._catalogue.problems(item.request)
+        found = self._catalogue.problems(item.request, self._today)
         if found:
             item.problem = Problem(
                 code="invalid_row", detail="; ".join(f"{where}: {what}" for where, what in found)
             )
         else:
-            item.maximum_nano = self._catalogue.model(item.request.model).maximum(item.request)
+            self._price(item, item.request)
         return item
+
+    def _price(self, item: PlannedItem, request: ImageRequest) -> None:
+        estimate = self._estimates[item.index] = self._catalogue.model(request.model).estimate(request)
+        item.maximum_nano, item.expected_nano = estimate.high_nano, estimate.expected_nano
+        item.image_nano = self._submission.prices_nano.get(request.model)
 
     def _draft_problem(self, draft: Draft) -> str | None:
         if not draft.custom_id:

@@ -6,11 +6,10 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import files, health, jobs, problems
+from api import files, health, jobs, problems, usage
 from api.context import Context, hash_key
 from api.limits import BodyLimit
 from imagemill import settings
-from imagemill.domain.pricing import Catalogue
 from imagemill.engine import TemporalEngine, connect
 from imagemill.storage.s3 import S3Store
 from imagemill.storage_probe import require_conditional_puts
@@ -31,6 +30,7 @@ async def connected() -> AsyncIterator[Context]:
     work = settings.read(settings.WorkSettings)
     times = settings.read(settings.TimeSettings)
     service = settings.read(settings.ServiceSettings)
+    caps = settings.read(settings.CapSettings)
     with ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store") as threads:
         store = S3Store.connect(control, threads)
         await require_conditional_puts(store, "control")
@@ -38,7 +38,10 @@ async def connected() -> AsyncIterator[Context]:
             control=store,
             delivery=S3Store.connect(delivery, threads),
             engine=TemporalEngine(await connect(engine)),
-            catalogue=Catalogue.load(work.catalogue),
+            catalogue=settings.read(settings.PriceSettings).load(),
+            caps=caps.defaults,
+            allow_uncapped=caps.allow_uncapped,
+            admin_sha256=hash_key(service.admin_key.get_secret_value()) if service.admin_key else None,
             work=work,
             times=times,
             prefix=delivery.prefix,
@@ -59,6 +62,6 @@ def make_app(context: Context | None = None) -> FastAPI:
     app.state.context = context
     problems.install(app)
     app.add_middleware(BodyLimit)
-    for router in (files.router, jobs.router, health.router):
+    for router in (files.router, jobs.router, usage.router, health.router):
         app.include_router(router)
     return app

@@ -2,13 +2,15 @@
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from fastapi import Request
 
-from api.problems import UNAUTHORIZED, Problem
+from api.problems import FORBIDDEN, UNAUTHORIZED, Problem
+from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.messages import Times
-from imagemill.domain.pricing import Catalogue
+from imagemill.domain.tenant import Caps
 from imagemill.ports import Engine, ObjectStore
 from imagemill.settings import WorkSettings
 
@@ -26,6 +28,16 @@ class Context:
     prefix: str
     tenant: str
     key_sha256: bytes
+    caps: Caps = field(default_factory=Caps)
+    """What a tenant may spend that no operator has set caps for."""
+    allow_uncapped: bool = False
+    admin_sha256: bytes | None = None
+    """The key that may set caps; None: nobody may."""
+
+    @staticmethod
+    def now() -> datetime:
+        """The time, in UTC."""
+        return datetime.now(UTC)
 
 
 def context(request: Request) -> Context:
@@ -41,12 +53,29 @@ def tenant(request: Request) -> str:
         Problem: there is no key, or it is not ours.
     """
     parts = context(request)
+    if not hmac.compare_digest(_sent_key(request), parts.key_sha256):
+        raise _unauthorized("this API key is not known")
+    return parts.tenant
+
+
+def administrator(request: Request) -> None:
+    """Is it an operator who asks?
+
+    Raises:
+        Problem: it is not.
+    """
+    admin = context(request).admin_sha256
+    if admin is None:
+        raise Problem(FORBIDDEN, "nobody may do this by HTTP: IMAGEMILL_ADMIN_KEY is not set")
+    if not hmac.compare_digest(_sent_key(request), admin):
+        raise Problem(FORBIDDEN, "this takes the operator's key, IMAGEMILL_ADMIN_KEY")
+
+
+def _sent_key(request: Request) -> bytes:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key:
         raise _unauthorized("send the API key as 'Authorization: Bearer im_…'")
-    if not hmac.compare_digest(hash_key(key.strip()), parts.key_sha256):
-        raise _unauthorized("this API key is not known")
-    return parts.tenant
+    return hash_key(key.strip())
 
 
 def hash_key(key: str) -> bytes:

@@ -6,14 +6,15 @@ A chunk that has ended has a results file; of one that runs, its workflow knows 
 from collections.abc import AsyncIterator
 
 from api.context import Context
-from api.models import ImageAnswer, ItemAnswer
+from api.models import AttemptAnswer, ImageAnswer, ItemAnswer
+from imagemill.domain.budget import total
 from imagemill.domain.errors import ObjectMissing
-from imagemill.domain.item import TERMINAL, ItemRecord, ItemResult, PlannedItem
+from imagemill.domain.item import TERMINAL, Attempt, ItemRecord, ItemResult, PlannedItem
 from imagemill.domain.job import ENDED, JobSummary
 from imagemill.domain.messages import chunk_workflow_id
 from imagemill.domain.money import format_usd
 from imagemill.domain.places import CHUNK_ITEMS, plan_key, results_key
-from imagemill.domain.results import result_of
+from imagemill.domain.results import result_of, spent_by
 
 URL_SECONDS = 3600
 
@@ -51,10 +52,24 @@ def item_answer(parts: Context, result: ItemResult) -> ItemAnswer:
             for image in result.images
         ],
         cost_usd=format_usd(result.cost_nano),
+        uncertain_usd=format_usd(total(spent_by(result)).written_off),
         estimated=result.estimated,
         error=result.problem,
         warnings=result.warnings,
-        attempts=result.attempts,
+        attempts=[_attempt(attempt) for attempt in result.attempts],
+    )
+
+
+def _attempt(attempt: Attempt) -> AttemptAnswer:
+    drift = max(0, attempt.cost_nano - attempt.reserved_nano) if attempt.reserved_nano else 0
+    return AttemptAnswer(
+        reservation=attempt.reservation,
+        outcome=attempt.outcome,
+        reserved_usd=format_usd(attempt.reserved_nano),
+        cost_usd=format_usd(attempt.cost_nano),
+        drift_usd=format_usd(drift),
+        code=attempt.code,
+        request_id=attempt.request_id,
     )
 
 

@@ -7,16 +7,28 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 
 from api.context import Context, context, tenant
+from api.estimates import validate
 from api.items import ended_items, item_answer, items_from
-from api.models import ItemAnswer, ItemPage, JobAnswer, JobBody
+from api.models import (
+    ItemAnswer,
+    ItemPage,
+    JobAnswer,
+    JobBody,
+    JobPatch,
+    ReportAnswer,
+    ValidationAnswer,
+)
 from api.problems import INVALID, JOB_ENDED, Problem
+from api.report import report_of, with_items
 from api.status import status_of, summary_of
 from api.submission import submit
 from imagemill.domain.item import ItemState
 from imagemill.domain.job import ENDED
+from imagemill.domain.messages import BudgetSignal
+from imagemill.domain.money import format_usd, parse_usd
 from imagemill.domain.places import CHUNK_ITEMS
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -24,7 +36,13 @@ Parts = Annotated[Context, Depends(context)]
 Tenant = Annotated[str, Depends(tenant)]
 
 
-@router.post("", status_code=202, summary="Submit a job", responses={200: {"model": JobAnswer}})
+@router.post(
+    "",
+    status_code=202,
+    summary="Submit a job",
+    response_model=JobAnswer,
+    responses={200: {"model": JobAnswer | ValidationAnswer}},
+)
 async def create_job(
     *,
     body: JobBody,
@@ -35,12 +53,17 @@ async def create_job(
     x_stainless_retry_count: Annotated[
         int, Header(ge=0, description="Which try of the SDK this is; 0 is the first.")
     ] = 0,
-) -> JobAnswer:
+    validate_only: Annotated[
+        bool, Query(description="Answer with the estimate and the bad rows, and start nothing.")
+    ] = False,
+) -> JobAnswer | Response:
     """Check the submission and start it. The answer comes once it is durably started.
 
     With an ``Idempotency-Key``, the same submission again answers 200 with the same job. Without one, an
     SDK that says it tries again is given the job that its try before made.
     """
+    if validate_only:
+        return JSONResponse((await validate(parts, owner, body)).model_dump(mode="json"))
     accepted = await submit(parts, owner, body, idempotency_key, x_stainless_retry_count)
     response.headers["Location"] = f"/v1/jobs/{accepted.job}"
     response.headers["Retry-After"] = "1"
@@ -92,6 +115,47 @@ async def get_results(
     if "text/csv" in accept:
         return StreamingResponse(_as_csv(items), media_type="text/csv")
     return StreamingResponse(_as_jsonl(items), media_type="application/jsonl")
+
+
+@router.get("/{job}/report", summary="The receipt of a job that has ended", response_model=ReportAnswer)
+async def get_report(
+    job: str,
+    parts: Parts,
+    owner: Tenant,
+    items: Annotated[
+        bool, Query(description="With each item and its attempts, as ``data``; streamed.")
+    ] = False,
+) -> ReportAnswer | Response:
+    """Counts, money by model and state, drift, and the version of the prices."""
+    summary = await summary_of(parts, owner, job)
+    report = await report_of(parts, owner, job, summary)
+    if not items:
+        return report
+    return StreamingResponse(with_items(parts, owner, job, summary, report), media_type="application/json")
+
+
+@router.patch("/{job}", status_code=202, summary="Raise or lower a job's cap")
+async def change_job(job: str, body: JobPatch, parts: Parts, owner: Tenant) -> JobAnswer:
+    """A raised cap lets a held job go on; a lowered one stops what has not been called yet."""
+    summary = await summary_of(parts, owner, job)
+    limit = body.budget.limit_usd
+    cap = None if limit is None else parse_usd(limit)
+    change = BudgetSignal(cap_nano=cap, on_exhausted=body.budget.on_exhausted)
+    if summary.state in ENDED or not await parts.engine.set_budget(job, change):
+        raise Problem(JOB_ENDED, f"job {job} has ended as {summary.state}; its cap can't be changed")
+    status = await status_of(parts, owner, job)
+    if cap is not None and status.state not in ENDED:
+        status.cost.limit_usd = format_usd(cap)  # accepted, whether or not the workflow has taken it in yet
+    return status
+
+
+@router.post("/{job}/resume", status_code=202, summary="Let a held job go on")
+async def resume_job(job: str, parts: Parts, owner: Tenant) -> JobAnswer:
+    """Buy again what is of unknown outcome; try the provider now. A cap that is used up has to be raised."""
+    summary = await summary_of(parts, owner, job)
+    if summary.state in ENDED or not await parts.engine.resume_job(job):
+        raise Problem(JOB_ENDED, f"job {job} has ended as {summary.state}; there is nothing to resume")
+    return await status_of(parts, owner, job)
 
 
 @router.post("/{job}/cancel", status_code=202, summary="Cancel a job")

@@ -1,14 +1,15 @@
 """Bodies of requests, which forbid what they do not know, and of answers, which only ever gain fields."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from imagemill.domain.item import Attempt, DeliveredImage, ItemState, Problem
-from imagemill.domain.job import JobState
+from imagemill.domain.item import DeliveredImage, ItemState, Problem
+from imagemill.domain.job import JobState, OnExhausted, OnUnknown
 from imagemill.domain.money import parse_usd
 from imagemill.domain.request import PROMPT_CHARACTERS, ImageSettings
+from imagemill.domain.windows import zone
 
 INLINE_ITEMS = 10_000
 """More items than this come as a manifest."""
@@ -18,6 +19,20 @@ def _a_sum(text: str) -> str:
     if parse_usd(text) == 0:
         raise ValueError("a cap of 0 buys nothing")
     return text
+
+
+def _a_price(text: str) -> str:
+    if parse_usd(text) == 0:
+        raise ValueError("a price of 0 is no price: what is not known is not free")
+    return text
+
+
+def _a_zone(name: str) -> str:
+    zone(name)
+    return name
+
+
+Sum = Annotated[str, AfterValidator(_a_sum), Field(examples=["25.00"])]
 
 
 class Body(BaseModel):
@@ -65,9 +80,40 @@ class OutputBody(Body):
 class BudgetBody(Body):
     """The job's cap, which its spending never passes."""
 
-    limit_usd: Annotated[str, AfterValidator(_a_sum), Field(examples=["25.00"])]
-    on_exhausted: Literal["skip"] = Field(
-        default="skip", description="What becomes of the items that the cap leaves no money for."
+    limit_usd: Sum
+    on_exhausted: OnExhausted = Field(
+        default="hold",
+        description="What becomes of the items that the cap leaves no money for: the job is held until the "
+        "cap is raised, or they are skipped.",
+    )
+
+
+class BudgetPatch(Body):
+    """Another cap; what is left out stays as it is."""
+
+    limit_usd: Sum | None = None
+    on_exhausted: OnExhausted | None = None
+
+
+class JobPatch(Body):
+    """What can be changed of a running job."""
+
+    budget: BudgetPatch
+
+
+class PriceBody(Body):
+    """What an image costs at most, as agreed with the provider."""
+
+    image_usd: Annotated[str, AfterValidator(_a_price), Field(examples=["0.05"])]
+
+
+class CapsBody(Body):
+    """A tenant's caps; one that is left out does not exist."""
+
+    day_usd: Sum | None = None
+    month_usd: Sum | None = None
+    time_zone: Annotated[str, AfterValidator(_a_zone)] = Field(
+        default="UTC", description="Whose midnight ends a day: a name such as Europe/Berlin, or +05:30."
     )
 
 
@@ -80,9 +126,15 @@ class JobBody(Body):
     manifest: ManifestBody | None = None
     output: OutputBody = OutputBody()
     budget: BudgetBody
-    on_unknown: Literal["retry", "skip"] = Field(
+    on_unknown: OnUnknown = Field(
         default="retry",
-        description="Whether an item is bought again, at most twice, after a call of unknown outcome.",
+        description="After a call that may have been billed and brought nothing: buy the item again, at most "
+        "twice; hold the job until it is resumed, and then buy it again; or give the item up.",
+    )
+    prices: dict[str, PriceBody] = Field(
+        default_factory=dict,
+        max_length=20,
+        description="Prices of models that the catalogue does not know, by the model's name.",
     )
     priority: Annotated[int, Field(ge=1, le=5, description="1 goes first.")] = 3
 
@@ -120,11 +172,20 @@ class ItemCounts(BaseModel):
 
 
 class CostAnswer(BaseModel):
-    """Money, as decimal strings of US dollars. settled + written_off + reserved never passes limit."""
+    """Money, as decimal strings of US dollars.
 
-    settled_usd: str
-    reserved_usd: str
-    written_off_usd: str
+    ``committed`` never passes the limit, but by a provider that charges more than its price list allows
+    for, or where the limit was lowered below it.
+    """
+
+    settled_usd: str = Field(description="Billed, by the provider's own count.")
+    reserved_usd: str = Field(description="Set aside for calls under way.")
+    written_off_usd: str = Field(
+        description="Counted as spent, since the bill of those calls can't be known."
+    )
+    committed_usd: str = Field(
+        description="The most that can be on the bill by now: settled, written off, and leased to chunks."
+    )
     limit_usd: str
 
 
@@ -135,6 +196,22 @@ class HoldAnswer(BaseModel):
     detail: str
     since: datetime
     next_probe: datetime | None
+    smallest_usd: str | None = Field(
+        description="By how much the cap has to be raised at least, for one more item."
+    )
+    likely_usd: str | None = Field(
+        description="By how much for all items, at what they are expected to cost."
+    )
+    until: datetime | None = Field(description="When it ends by itself, because the tenant's window turns.")
+
+
+class EstimateAnswer(BaseModel):
+    """What items cost: at least, as expected, and at most, which is what is reserved."""
+
+    low_usd: str
+    expected_usd: str
+    high_usd: str
+    uncertain: list[str] = Field(description="Why the most may not be the most, by model; empty if it is.")
 
 
 class InvalidRow(BaseModel):
@@ -164,7 +241,10 @@ class JobAnswer(BaseModel):
     ended_at: datetime | None
     items: ItemCounts
     images: int
+    uncertain: int = Field(description="Items with a call whose bill can't be known.")
     cost: CostAnswer
+    estimate: EstimateAnswer | None = Field(description="What all items cost; known once they are planned.")
+    warnings: list[str]
     images_per_minute: float | None
     seconds_left: float | None
     hold: HoldAnswer | None
@@ -179,6 +259,33 @@ class ImageAnswer(DeliveredImage):
     url: str
 
 
+class ValidationAnswer(BaseModel):
+    """What a submission would cost, and what is wrong with its rows. Nothing was started."""
+
+    object: Literal["validation"] = "validation"
+    items: int
+    invalid_rows: InvalidRows | None
+    estimate: EstimateAnswer
+    limit_usd: str
+    enough: Literal["surely", "likely", "not_for_all", "not_for_any"] = Field(
+        description="Is the cap enough for all items: even at their most, at what is expected, or not?"
+    )
+    failure: Problem | None = Field(description="Why the job would fail before it buys anything.")
+    warnings: list[str]
+
+
+class AttemptAnswer(BaseModel):
+    """One reservation of an item, and what became of it."""
+
+    reservation: str
+    outcome: Literal["settled", "released", "written_off", "recovered"]
+    reserved_usd: str
+    cost_usd: str
+    drift_usd: str = Field(description="What it cost above its reservation.")
+    code: str | None
+    request_id: str | None = Field(description="The provider's own id of the request.")
+
+
 class ItemAnswer(BaseModel):
     """One item, and what became of it."""
 
@@ -189,10 +296,11 @@ class ItemAnswer(BaseModel):
     model: str | None
     images: list[ImageAnswer]
     cost_usd: str
-    estimated: bool
+    uncertain_usd: str = Field(description="The part of it that was written off.")
+    estimated: bool = Field(description="The provider sent no count; the reservation is charged.")
     error: Problem | None
     warnings: list[str]
-    attempts: list[Attempt]
+    attempts: list[AttemptAnswer]
 
 
 class ItemPage(BaseModel):
@@ -202,3 +310,103 @@ class ItemPage(BaseModel):
     data: list[ItemAnswer]
     has_more: bool
     last: str | None
+
+
+class ReportLineAnswer(BaseModel):
+    """The items of one model that ended in one state."""
+
+    model: str
+    state: ItemState
+    items: int
+    images: int
+    settled_usd: str
+    written_off_usd: str
+    uncertain: int = Field(description="Items with a call whose bill can't be known.")
+
+
+class DriftAnswer(BaseModel):
+    """Calls of a model that cost more than was reserved for them."""
+
+    model: str
+    calls: int
+    above_usd: str
+    factor: str = Field(description="What the model's maximum was multiplied by in the end.")
+
+
+class ReportAnswer(BaseModel):
+    """The receipt of a job that has ended."""
+
+    object: Literal["report"] = "report"
+    job: str
+    name: str | None
+    state: JobState
+    created_at: datetime
+    ended_at: datetime | None
+    items: ItemCounts
+    images: int
+    uncertain: int
+    limit_usd: str
+    settled_usd: str
+    written_off_usd: str
+    vanished_usd: str = Field(
+        description="The part of the write-offs that no item shows, since a chunk was ended by hand."
+    )
+    estimate: EstimateAnswer | None
+    lines: list[ReportLineAnswer]
+    drift: list[DriftAnswer]
+    price_table: str | None = Field(description="The version of the prices that it was settled by.")
+
+
+class SpendAnswer(BaseModel):
+    """Money spent."""
+
+    settled_usd: str
+    written_off_usd: str
+
+
+class WindowAnswer(SpendAnswer):
+    """A cap, and what is left of it in the window that is open now."""
+
+    limit_usd: str | None = Field(description="The cap; null: there is none.")
+    left_usd: str | None = Field(description="What can still be leased to jobs.")
+    ends_at: datetime
+
+
+class CapsAnswer(BaseModel):
+    """A tenant's caps."""
+
+    tenant: str
+    day_usd: str | None
+    month_usd: str | None
+    time_zone: str
+
+
+class DayAnswer(SpendAnswer):
+    """What was spent on a day of the tenant's time zone."""
+
+    date: date
+    models: dict[str, SpendAnswer]
+
+
+class JobSpendAnswer(SpendAnswer):
+    """What a job has spent in all, on whatever days."""
+
+    id: str
+    name: str | None
+    state: str
+
+
+class UsageAnswer(SpendAnswer):
+    """What a tenant has spent, by day, model and job, and what its caps leave."""
+
+    object: Literal["usage"] = "usage"
+    tenant: str
+    time_zone: str
+    first: date
+    last: date
+    day: WindowAnswer
+    month: WindowAnswer
+    leased_usd: str = Field(description="Leased to running jobs and not yet spent, as far as they have told.")
+    days: list[DayAnswer]
+    models: dict[str, SpendAnswer]
+    jobs: list[JobSpendAnswer] = Field(description="The latest first, at most a thousand.")

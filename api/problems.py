@@ -29,11 +29,15 @@ class Kind:
 INVALID = Kind("invalid-submission", 422, "The submission can't be run as it is")
 MALFORMED = Kind("invalid-request", 422, "The request is not as it should be")
 UNAUTHORIZED = Kind("unauthorized", 401, "The API key is missing or wrong")
+FORBIDDEN = Kind("forbidden", 403, "This key may not do that")
+NO_CAP = Kind("no-tenant-cap", 403, "The tenant has no cap")
 NOT_FOUND = Kind("not-found", 404, "There is no such thing")
 JOB_LOST = Kind("job-lost", 410, "The job was accepted, but the engine has forgotten it")
+JOB_RUNS = Kind("job-not-ended", 409, "The job has not ended")
 JOB_ENDED = Kind("job-ended", 409, "The job has ended")
 KEY_REUSED = Kind("idempotency-key-reused", 422, "The idempotency key belongs to another submission")
 TOO_LARGE = Kind("too-large", 413, "The request is too large")
+ESTIMATE_SLOW = Kind("estimate-too-slow", 504, "The estimate takes longer than a caller can wait")
 UNAVAILABLE = Kind("unavailable", 503, "A part that the service stands on is away", retry_helps=True)
 OTHER = Kind("http-error", 400, "The request can't be answered")
 BROKEN = Kind("internal-error", 500, "The service made a mistake")
@@ -41,11 +45,15 @@ KINDS = (
     INVALID,
     MALFORMED,
     UNAUTHORIZED,
+    FORBIDDEN,
+    NO_CAP,
     NOT_FOUND,
     JOB_LOST,
+    JOB_RUNS,
     JOB_ENDED,
     KEY_REUSED,
     TOO_LARGE,
+    ESTIMATE_SLOW,
     UNAVAILABLE,
     OTHER,
     BROKEN,

@@ -7,15 +7,25 @@ and counts never go backwards.
 import asyncio
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 from api.context import Context
-from api.models import CostAnswer, HoldAnswer, InvalidRow, InvalidRows, ItemCounts, JobAnswer
+from api.models import (
+    CostAnswer,
+    EstimateAnswer,
+    HoldAnswer,
+    InvalidRow,
+    InvalidRows,
+    ItemCounts,
+    JobAnswer,
+)
 from api.problems import JOB_LOST, NOT_FOUND, Problem
 from imagemill.domain.errors import ObjectMissing, explain
 from imagemill.domain.item import Problem as ItemProblem
-from imagemill.domain.job import ENDED, JobSummary, Progress, Report
+from imagemill.domain.job import ENDED, Hold, JobSummary, Progress, Report
 from imagemill.domain.money import format_usd
 from imagemill.domain.places import claim_key, plan_index_key, report_key, request_key
+from imagemill.domain.pricing import Estimate
 
 SHOWN_ROWS = 100
 
@@ -70,8 +80,12 @@ async def _invalid_rows(parts: Context, tenant: str, job: str, count: int) -> In
     if not count:
         return None
     index = json.loads(await parts.control.get(plan_index_key(tenant, job)))
-    first = [InvalidRow(**row) for row in index["problems"][:SHOWN_ROWS]]
-    return InvalidRows(count=count, first=first)
+    return invalid_rows(count, index["problems"])
+
+
+def invalid_rows(count: int, problems: list[dict[str, Any]]) -> InvalidRows:
+    """The bad rows, the first of them in words."""
+    return InvalidRows(count=count, first=[InvalidRow(**row) for row in problems[:SHOWN_ROWS]])
 
 
 def _sum(parts: list[Progress]) -> Progress:
@@ -82,6 +96,7 @@ def _sum(parts: list[Progress]) -> Progress:
         whole.settled_nano += part.settled_nano
         whole.written_off_nano += part.written_off_nano
         whole.reserved_nano += part.reserved_nano
+        whole.uncertain += part.uncertain
     return whole
 
 
@@ -89,7 +104,7 @@ def _answer(job: str, summary: JobSummary, progress: Progress, rows: InvalidRows
     counts = progress.counts
     pending = None if summary.items is None else summary.items - counts.terminal - progress.running
     per_minute = _rate(summary, counts.images)
-    hold = progress.hold if summary.state == "held" else None
+    hold = (summary.hold or progress.hold) if summary.state == "held" else None
     return JobAnswer(
         id=job,
         name=summary.name,
@@ -104,22 +119,53 @@ def _answer(job: str, summary: JobSummary, progress: Progress, rows: InvalidRows
             **counts.model_dump(exclude={"images"}),
         ),
         images=counts.images,
-        cost=CostAnswer(
-            settled_usd=format_usd(progress.settled_nano),
-            reserved_usd=format_usd(progress.reserved_nano),
-            written_off_usd=format_usd(progress.written_off_nano),
-            limit_usd=format_usd(summary.cap_nano),
-        ),
+        uncertain=progress.uncertain,
+        cost=_cost(summary, progress),
+        estimate=summary.estimate and estimate_answer(summary.estimate),
+        warnings=summary.warnings,
         images_per_minute=per_minute,
         seconds_left=_left(summary, counts.terminal),
-        hold=hold and HoldAnswer(**hold.model_dump(), detail=explain(hold.code)),
+        hold=hold and _hold(hold),
         failure=_failure(summary),
         invalid_rows=rows,
         links={name: f"/v1/jobs/{job}{path}" for name, path in _LINKS.items()},
     )
 
 
-_LINKS = {"self": "", "items": "/items", "results": "/results", "cancel": "/cancel"}
+def _cost(summary: JobSummary, progress: Progress) -> CostAnswer:
+    known = progress.settled_nano + progress.written_off_nano + progress.reserved_nano
+    return CostAnswer(
+        settled_usd=format_usd(progress.settled_nano),
+        reserved_usd=format_usd(progress.reserved_nano),
+        written_off_usd=format_usd(progress.written_off_nano),
+        committed_usd=format_usd(max(known, summary.committed_nano)),
+        limit_usd=format_usd(summary.cap_nano),
+    )
+
+
+def _hold(hold: Hold) -> HoldAnswer:
+    return HoldAnswer(
+        code=hold.code,
+        detail=explain(hold.code),
+        since=hold.since,
+        next_probe=hold.next_probe,
+        smallest_usd=None if hold.smallest_nano is None else format_usd(hold.smallest_nano),
+        likely_usd=None if hold.likely_nano is None else format_usd(hold.likely_nano),
+        until=hold.until,
+    )
+
+
+def estimate_answer(estimate: Estimate) -> EstimateAnswer:
+    """An estimate in dollars."""
+    return EstimateAnswer(
+        low_usd=format_usd(estimate.low_nano),
+        expected_usd=format_usd(estimate.expected_nano),
+        high_usd=format_usd(estimate.high_nano),
+        uncertain=estimate.uncertain,
+    )
+
+
+_LINKS = {"self": "", "items": "/items", "results": "/results", "report": "/report", "cancel": "/cancel"}
 
 
 def _failure(summary: JobSummary) -> ItemProblem | None:

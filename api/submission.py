@@ -15,21 +15,19 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from api.accounts import open_account
+from api.checks import first_ask, prices_of, problems_of, warnings_of
 from api.context import Context
-from api.models import ItemBody, JobBody, ManifestBody, VariantBody
+from api.models import JobBody, ManifestBody, VariantBody
 from api.problems import JOB_LOST, KEY_REUSED, Problem
 from imagemill.claims import claim
 from imagemill.domain.errors import InvalidInput, ObjectMissing
 from imagemill.domain.ids import made_at, new_id
 from imagemill.domain.job import InlineItem, JobSummary, Manifest, Submission, Variant
-from imagemill.domain.messages import JobStart, Workplace
+from imagemill.domain.messages import JobStart, Workplace, account_workflow_id
 from imagemill.domain.money import parse_usd
-from imagemill.domain.places import file_key, idempotency_key, recent_prefix, report_key, request_key
-from imagemill.domain.request import ImageRequest, ImageSettings
-from imagemill.manifest import HEAD_BYTES, check_head
-from imagemill.templating.check import template_problems
+from imagemill.domain.places import idempotency_key, recent_prefix, report_key, request_key
 
-NAME_VARIABLES = ("custom_id", "variant", "n", "ext")
 RECENT = timedelta(minutes=10)
 """Within this time a client that tries again means the submission before."""
 
@@ -61,10 +59,11 @@ async def submit(
         return known
     if not key and retry and (claimed := await _claim_recent(parts, tenant, fingerprint, retry)):
         return claimed
-    problems = await _check(parts, tenant, body)
+    problems = await problems_of(parts, tenant, body)
     if problems:
         raise InvalidInput(problems)
-    submission = _submission(new_id("job"), tenant, body)
+    await open_account(parts, tenant)
+    submission = record_of(new_id("job"), tenant, body)
     where = request_key(tenant, submission.job)
     await parts.control.put(where, submission.model_dump_json(exclude_none=True).encode())
     if key and not await _record(parts, submission, key, fingerprint):
@@ -74,7 +73,10 @@ async def submit(
             return known
     if not key:
         await parts.control.put(recent_prefix(tenant, fingerprint) + submission.job, b"{}")
-    await parts.engine.start_job(job_start(parts, submission))
+    start = job_start(parts, submission)
+    start.summary.warnings = warnings_of(parts, body)
+    start.first_ask_nano = first_ask(parts, body)
+    await parts.engine.start_job(start)
     return Accepted(submission.job, replayed=False)
 
 
@@ -86,6 +88,7 @@ def job_start(parts: Context, submission: Submission) -> JobStart:
         image_queue=parts.work.image_queue,
         priority=submission.priority,
         on_unknown=submission.on_unknown,
+        account=account_workflow_id(submission.tenant),
         times=parts.times,
         window=parts.work.window,
         chunks_at_once=parts.work.chunks_at_once,
@@ -96,6 +99,7 @@ def job_start(parts: Context, submission: Submission) -> JobStart:
         submitted_at=submission.submitted_at,
         items=len(submission.items) if submission.items is not None else None,
         cap_nano=submission.cap_nano,
+        on_exhausted=submission.on_exhausted,
     )
     return JobStart(place=place, summary=summary)
 
@@ -161,81 +165,11 @@ async def _claim_recent(parts: Context, tenant: str, fingerprint: str, retry: in
     return None
 
 
-# --- checks --------------------------------------------------------------------------------------
-
-
-async def _check(parts: Context, tenant: str, body: JobBody) -> list[tuple[str, str]]:
-    problems: list[tuple[str, str]] = []
-    if body.output.key is not None:
-        found = template_problems(body.output.key, names=NAME_VARIABLES)
-        problems += [("/output/key", what) for what in found]
-    if body.manifest:
-        problems += await _manifest_problems(parts, tenant, body, body.manifest)
-    for index, item in enumerate(body.items or []):
-        settings = _own(item).over(body.defaults)
-        problems += _settings_problems(parts, settings, f"/items/{index}", own=item)
-    return problems + _duplicates(body.items or [])
-
-
-async def _manifest_problems(
-    parts: Context, tenant: str, body: JobBody, manifest: ManifestBody
-) -> list[tuple[str, str]]:
-    try:
-        head = await parts.control.start_of(file_key(tenant, manifest.file_id), HEAD_BYTES)
-    except ObjectMissing:
-        return [("/manifest/file_id", f"there is no file {manifest.file_id}; upload it to /v1/files first")]
-    columns = check_head(head, manifest.format)
-    problems = [
-        (f"/manifest/{name}", what)
-        for name in ("id", "prompt", "where")
-        if (text := getattr(manifest, name)) is not None
-        for what in template_problems(text, columns=columns)
-    ]
-    for index, variant in enumerate(manifest.variants):
-        settings = _own(variant).over(body.defaults)
-        problems += _settings_problems(parts, settings, f"/manifest/variants/{index}", own=variant)
-    if not manifest.variants:
-        problems += _settings_problems(parts, body.defaults, "/defaults", own=body.defaults)
-    names = [variant.name for variant in manifest.variants]
-    twice = {name for name in names if names.count(name) > 1}
-    return problems + [
-        ("/manifest/variants", f"two variants have the name {name!r}") for name in sorted(twice)
-    ]
-
-
-def _settings_problems(
-    parts: Context, settings: ImageSettings, place: str, own: ImageSettings
-) -> list[tuple[str, str]]:
-    """What is wrong with an item's settings, each at the place that it came from."""
-    if settings.model is None:
-        return [("/defaults/model", "no model is named, neither here nor in the item")]
-    request = ImageRequest(prompt="", **settings.model_dump(exclude_none=True))
-    found = parts.catalogue.problems(request)
-    return [
-        (f"{place}/{name}" if getattr(own, name) is not None else f"/defaults/{name}", what)
-        for name, what in found
-    ]
-
-
-def _duplicates(items: list[ItemBody]) -> list[tuple[str, str]]:
-    first: dict[str, int] = {}
-    found = []
-    for index, item in enumerate(items):
-        if item.custom_id in first:
-            where = f"/items/{first[item.custom_id]}"
-            found.append((f"/items/{index}/custom_id", f"{item.custom_id!r} is the id of {where} already"))
-        first.setdefault(item.custom_id, index)
-    return found
-
-
-def _own(settings: ImageSettings) -> ImageSettings:
-    return ImageSettings(**settings.model_dump(include=set(ImageSettings.model_fields)))
-
-
 # --- the record ----------------------------------------------------------------------------------
 
 
-def _submission(job: str, tenant: str, body: JobBody) -> Submission:
+def record_of(job: str, tenant: str, body: JobBody) -> Submission:
+    """A submission as it is written down."""
     return Submission(
         job=job,
         tenant=tenant,
@@ -246,7 +180,9 @@ def _submission(job: str, tenant: str, body: JobBody) -> Submission:
         manifest=body.manifest and _manifest(body.manifest),
         key=body.output.key,
         cap_nano=parse_usd(body.budget.limit_usd),
+        on_exhausted=body.budget.on_exhausted,
         on_unknown=body.on_unknown,
+        prices_nano=prices_of(body),
         priority=body.priority,
     )
 

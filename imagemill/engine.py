@@ -18,18 +18,34 @@ from imagemill.domain.errors import EngineUnavailable, Misconfigured
 from imagemill.domain.item import ItemRecord
 from imagemill.domain.job import ENDED, JobSummary, Progress
 from imagemill.domain.messages import (
+    ACCOUNT,
+    ASK,
     CANCEL,
+    CAPS_MEMO,
+    ESTIMATE,
     JOB,
     MAIN_QUEUE,
     PROGRESS_MEMO,
     RECORDS,
+    RESUME,
+    SET_BUDGET,
+    SET_CAPS,
     SUMMARY_MEMO,
+    SWEEP,
+    USAGE,
+    AccountStart,
+    BudgetSignal,
     ChunkReport,
+    Estimated,
+    EstimateTask,
     InspectedChunk,
     JobStart,
     RecordsAnswer,
+    account_workflow_id,
     chunk_workflow_id,
 )
+from imagemill.domain.tenant import AccountAsk, Caps, TenantAccount
+from imagemill.ports import Life
 from imagemill.settings import EngineSettings
 
 TENANT_ATTRIBUTE = SearchAttributeKey.for_keyword("ImagemillTenant")
@@ -118,8 +134,96 @@ class TemporalEngine:
 
     async def cancel_job(self, job: str) -> bool:
         """Tell a job to cancel."""
+        return await self._signal(job, CANCEL)
+
+    async def resume_job(self, job: str) -> bool:
+        """Tell a held job to go on."""
+        return await self._signal(job, RESUME)
+
+    async def set_budget(self, job: str, budget: BudgetSignal) -> bool:
+        """Give a job another cap."""
+        return await self._signal(job, SET_BUDGET, budget)
+
+    async def estimate(self, task: EstimateTask, seconds: float) -> Estimated | None:
+        """Plan a stored submission without keeping the plan."""
         try:
-            await self._client.get_workflow_handle(job).signal(CANCEL)
+            found: Estimated = await self._client.execute_workflow(
+                ESTIMATE,
+                task,
+                id=f"estimate/{task.job}",
+                task_queue=MAIN_QUEUE,
+                result_type=Estimated,
+                execution_timeout=timedelta(seconds=seconds),
+            )
+        except WorkflowFailureError:
+            return None
+        except RPCError as error:
+            raise _unavailable(error) from None
+        return found
+
+    async def life_of(self, workflow_id: str) -> Life | None:
+        """Does a workflow run, and if not, since when?"""
+        try:
+            described = await self._client.get_workflow_handle(workflow_id).describe()
+        except RPCError as error:
+            _raise_unless_missing(error)
+            return None
+        return Life(running=described.status in _GOING_ON, ended_at=described.close_time)
+
+    # --- accounts -----------------------------------------------------------------------------
+
+    async def account_caps(self, tenant: str) -> Caps | None:
+        """The caps that a tenant's account works with."""
+        try:
+            described = await self._client.get_workflow_handle(account_workflow_id(tenant)).describe()
+            if described.status not in _GOING_ON:
+                return None
+            return await described.memo_value(CAPS_MEMO, default=None, type_hint=Caps)
+        except RPCError as error:
+            _raise_unless_missing(error)
+            return None
+
+    async def account(self, tenant: str) -> TenantAccount | None:
+        """A tenant's account as it stands."""
+        try:
+            found: TenantAccount = await self._client.get_workflow_handle(account_workflow_id(tenant)).query(
+                USAGE, result_type=TenantAccount, rpc_timeout=timedelta(seconds=QUERY_SECONDS)
+            )
+        except RPCError as error:
+            _raise_unless_missing(error)
+            return None
+        return found
+
+    async def tell_account(
+        self, start: AccountStart, *, ask: AccountAsk | None = None, caps: Caps | None = None
+    ) -> None:
+        """Tell a tenant's account what a job asks, or its caps; start it if it does not run."""
+        signal = ASK if ask else SET_CAPS
+        try:
+            await self._client.start_workflow(
+                ACCOUNT,
+                start,
+                id=account_workflow_id(start.tenant),
+                task_queue=MAIN_QUEUE,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                memo={CAPS_MEMO: start.caps},
+                search_attributes=TypedSearchAttributes(
+                    [SearchAttributePair(TENANT_ATTRIBUTE, start.tenant)]
+                ),
+                start_signal=signal,
+                start_signal_args=[ask or caps or start.caps],
+            )
+        except RPCError as error:
+            raise _unavailable(error) from None
+
+    async def sweep_account(self, tenant: str) -> bool:
+        """Let a tenant's account look for holders that have vanished."""
+        return await self._signal(account_workflow_id(tenant), SWEEP)
+
+    async def _signal(self, workflow_id: str, name: str, *arguments: object) -> bool:
+        """False: the workflow does not run."""
+        try:
+            await self._client.get_workflow_handle(workflow_id).signal(name, args=list(arguments))
         except RPCError as error:
             _raise_unless_missing(error)
             return False

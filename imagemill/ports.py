@@ -6,14 +6,23 @@ vendor's error ever.
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from imagemill.domain.item import ItemRecord
 from imagemill.domain.job import JobSummary, Progress
-from imagemill.domain.messages import InspectedChunk, JobStart
+from imagemill.domain.messages import (
+    AccountStart,
+    BudgetSignal,
+    Estimated,
+    EstimateTask,
+    InspectedChunk,
+    JobStart,
+)
 from imagemill.domain.pricing import Usage
 from imagemill.domain.request import ImageRequest
+from imagemill.domain.tenant import AccountAsk, Caps, TenantAccount
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +138,14 @@ class Templating(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Life:
+    """Whether a workflow runs, and when it ended if not."""
+
+    running: bool
+    ended_at: datetime | None = None
+
+
 class Engine(Protocol):
     """The durable engine. All methods raise EngineUnavailable (try again)."""
 
@@ -146,6 +163,32 @@ class Engine(Protocol):
 
     async def cancel_job(self, job: str) -> bool:
         """Tell a job to cancel. False: it has ended."""
+
+    async def resume_job(self, job: str) -> bool:
+        """Tell a held job to go on. False: it has ended."""
+
+    async def set_budget(self, job: str, budget: BudgetSignal) -> bool:
+        """Give a job another cap. False: it has ended."""
+
+    async def estimate(self, task: EstimateTask, seconds: float) -> Estimated | None:
+        """Plan a stored submission without keeping the plan; None: it takes longer than that."""
+
+    async def life_of(self, workflow_id: str) -> Life | None:
+        """Does a workflow run, and if not, since when? None: the engine does not know it (any more)."""
+
+    async def account_caps(self, tenant: str) -> Caps | None:
+        """The caps that a tenant's account works with; None where it does not run."""
+
+    async def account(self, tenant: str) -> TenantAccount | None:
+        """A tenant's account as it stands; None where it does not run."""
+
+    async def tell_account(
+        self, start: AccountStart, *, ask: AccountAsk | None = None, caps: Caps | None = None
+    ) -> None:
+        """Tell a tenant's account what a job asks, or its caps; it is started if it does not run."""
+
+    async def sweep_account(self, tenant: str) -> bool:
+        """Let a tenant's account look for holders that have vanished. False: it does not run."""
 
     async def inspect_chunk(self, job: str, chunk: int) -> InspectedChunk:
         """Does the chunk still run, and what did it report if not?"""

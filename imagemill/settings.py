@@ -4,6 +4,7 @@ Each docstring names default, edge case and precedence; ``docs/reference/setting
 """
 
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -11,8 +12,11 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.errors import Misconfigured
 from imagemill.domain.messages import Times
+from imagemill.domain.money import parse_usd
+from imagemill.domain.tenant import Caps
 
 
 class EngineSettings(BaseSettings):
@@ -75,10 +79,84 @@ class WorkSettings(BaseSettings):
     image_queue: str = Field(default="images.default.default", description="Queue of the image workers.")
     images_at_once: int = Field(default=64, ge=1, description="Calls under way in one image worker.")
     window: int = Field(default=100, ge=1, le=100, description="Items of one chunk under way at once.")
-    chunks_at_once: int = Field(default=4, ge=1, le=50, description="Chunks of one job under way at once.")
-    catalogue: Path | None = Field(
-        default=None, description="A catalogue of models to use instead of the own one."
+    account_updates: int = Field(
+        default=1000, ge=10, description="Asks after which a tenant's account starts a new history."
     )
+    estimate_seconds: float = Field(
+        default=120, gt=0, description="How long a caller waits for an estimate at most."
+    )
+    chunks_at_once: int = Field(default=4, ge=1, le=50, description="Chunks of one job under way at once.")
+
+
+class PriceSettings(BaseSettings):
+    """What models cost. API and workers must be given the same."""
+
+    model_config = SettingsConfigDict(env_prefix="IMAGEMILL_PRICES_")
+
+    catalogue: Path | None = Field(
+        default=None,
+        description="A file of models and prices, laid over the own one: what it names replaces or adds.",
+    )
+    factor: Decimal = Field(
+        default=Decimal(1),
+        gt=0,
+        le=100,
+        description="The provider's prices are the listed ones times this; 0.8 at many resellers.",
+    )
+
+    def load(self) -> Catalogue:
+        """The catalogue by these settings.
+
+        Raises:
+            Misconfigured: the file can't be used; the message names its line.
+        """
+        try:
+            return Catalogue.load(self.catalogue, self.factor)
+        except (OSError, ValueError) as error:
+            raise Misconfigured(f"IMAGEMILL_PRICES_CATALOGUE: {error}") from None
+
+
+def _a_cap(usd: str) -> str:
+    if parse_usd(usd) == 0:
+        raise PydanticCustomError("a_sum_above_0", "a sum above 0")
+    return usd
+
+
+Cap = Annotated[str, AfterValidator(_a_cap)]
+
+
+class CapSettings(BaseSettings):
+    """What a tenant may spend that no operator has set caps for. API and workers must be given the same."""
+
+    model_config = SettingsConfigDict(env_prefix="IMAGEMILL_CAPS_")
+
+    day_usd: Cap | None = Field(default=None, description="Cap by day, in US dollars; unset: none.")
+    month_usd: Cap | None = Field(default=None, description="Cap by month, in US dollars; unset: none.")
+    time_zone: str = Field(
+        default="UTC", description="Whose midnight ends a day: a name such as Europe/Berlin, or +05:30."
+    )
+    allow_uncapped: bool = Field(
+        default=False, description="Take jobs of tenants that have neither cap. If not, they are refused."
+    )
+
+    @property
+    def defaults(self) -> Caps:
+        """The same as the account's caps.
+
+        Raises:
+            Misconfigured: there is no such time zone.
+        """
+        try:
+            return Caps(
+                day_nano=self.day_usd and parse_usd(self.day_usd),
+                month_nano=self.month_usd and parse_usd(self.month_usd),
+                time_zone=self.time_zone,
+            )
+        except ValueError:
+            raise Misconfigured(
+                f"IMAGEMILL_CAPS_TIME_ZONE: {self.time_zone!r} is no time zone; "
+                "give a name such as Europe/Berlin, or an offset such as +05:30"
+            ) from None
 
 
 class TimeSettings(BaseSettings, Times):
@@ -100,6 +178,10 @@ class ServiceSettings(BaseSettings):
 
     api_key: Annotated[SecretStr, AfterValidator(_well_formed)] = Field(
         description="The key that callers send: im_<key id>_<secret>, 16 or more letters and digits."
+    )
+    admin_key: Annotated[SecretStr, AfterValidator(_well_formed)] | None = Field(
+        default=None,
+        description="The key that may set tenants' caps, of the same form; unset: nobody may, by HTTP.",
     )
     tenant: str = Field(
         default="default", pattern=r"^[a-z0-9-]{1,64}$", description="Whose jobs that key sees."

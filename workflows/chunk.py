@@ -8,7 +8,7 @@ from temporalio.exceptions import TemporalError
 
 with workflow.unsafe.imports_passed_through():
     from imagemill.domain.budget import Account
-    from imagemill.domain.job import ChunkFacts, Progress
+    from imagemill.domain.job import ChunkFacts, Hold, Progress
     from imagemill.domain.messages import (
         CANCEL,
         CHUNK,
@@ -16,12 +16,16 @@ with workflow.unsafe.imports_passed_through():
         EXHAUST,
         GRANT,
         PROGRESS_MEMO,
+        RECALL,
         RECORDS,
+        RESUME,
+        STOP,
         WRITE_RESULTS,
         ChunkReport,
         ChunkStart,
         GenerationState,
         GrantSignal,
+        RecallSignal,
         RecordsAnswer,
         ResultsTask,
         WrittenResults,
@@ -43,9 +47,14 @@ class ChunkWorkflow:
         self.chunk = start.chunk
         self.life = start.life
         self.sequence = start.sequence
-        state = start.state or GenerationState(account=Account(cap=start.granted), granted=start.granted)
+        state = start.state or GenerationState(
+            account=Account(cap=start.granted),
+            granted=start.granted,
+            recalls=start.recalls,
+            trust=start.trust,
+        )
         self.generation = Generation(start.place, start.chunk, state, self._notice, life=start.life)
-        self._told: ChunkReport | None = None
+        self._told: tuple[object, ...] | None = None
         self._due = False
         self._published = Progress()
         self._published_at = 0.0
@@ -62,7 +71,7 @@ class ChunkWorkflow:
         written = await self._write_results()
         reporter.cancel()
         self._publish(self.generation.progress)
-        final = self._report(done=self._facts(written), settled_by_model=written.settled_by_model_nano)
+        final = self._report().model_copy(update={"done": self._facts(written), "lines": written.lines})
         await self._tell_job(final)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return final
@@ -71,8 +80,24 @@ class ChunkWorkflow:
 
     @workflow.signal(name=GRANT)
     def grant(self, grant: GrantSignal) -> None:
-        """The job leases more of its cap."""
+        """The job leases more of its cap, and tells what is known of the maxima."""
+        self.generation.learn(grant.trust)
         self.generation.grant(grant.granted)
+
+    @workflow.signal(name=RECALL)
+    def recall(self, recall: RecallSignal) -> None:
+        """A cap was lowered: return what is not reserved."""
+        self.generation.recall(recall.number)
+
+    @workflow.signal(name=STOP)
+    def stop(self, hold: Hold) -> None:
+        """Buy nothing until told."""
+        self.generation.stop(hold)
+
+    @workflow.signal(name=RESUME)
+    def resume(self) -> None:
+        """Go on, whatever held it."""
+        self.generation.resume()
 
     @workflow.signal(name=EXHAUST)
     def exhaust(self) -> None:
@@ -143,15 +168,14 @@ class ChunkWorkflow:
 
     def _worth_telling(self) -> bool:
         """Only what the job acts on: asking, starving, holding, a cancellation that is confirmed."""
-        return self._told is None or _gist(self._report()) != _gist(self._told)
+        return self.generation.gist != self._told
 
     async def _keep_reporting(self) -> None:
         while True:
             await workflow.wait_condition(lambda: self._due)
             self._due = False
-            report = self._report()
-            self._told = report
-            await self._tell_job(report)
+            self._told = self.generation.gist
+            await self._tell_job(self._report())
 
     async def _tell_job(self, report: ChunkReport) -> None:
         job = workflow.get_external_workflow_handle(self.place.job)
@@ -161,24 +185,9 @@ class ChunkWorkflow:
             # The job is gone: nobody will lease this chunk more. What is under way is kept.
             self.generation.cancel()
 
-    def _report(
-        self, done: ChunkFacts | None = None, settled_by_model: dict[str, int] | None = None
-    ) -> ChunkReport:
-        generation = self.generation
+    def _report(self) -> ChunkReport:
         self.sequence += 1
-        return ChunkReport(
-            chunk=self.chunk,
-            life=self.life,
-            sequence=self.sequence,
-            progress=generation.progress,
-            granted=generation.state.granted,
-            returned=generation.state.returned,
-            wanted=generation.wanted,
-            smallest=generation.smallest,
-            starved=generation.starved,
-            done=done,
-            settled_by_model_nano=settled_by_model or {},
-        )
+        return self.generation.report(self.sequence)
 
     def _facts(self, written: WrittenResults) -> ChunkFacts:
         state = self.generation.state
@@ -190,15 +199,3 @@ class ChunkWorkflow:
             settled_nano=state.account.settled,
             written_off_nano=state.account.written_off,
         )
-
-
-def _gist(report: ChunkReport) -> tuple[object, ...]:
-    hold = report.progress.hold
-    return (
-        report.granted,
-        report.wanted > report.granted,
-        report.starved,
-        report.returned,
-        hold and hold.code,
-        report.progress.confirmed_cancel,
-    )

@@ -14,12 +14,13 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
-from imagemill.domain.item import Attempt, CallRecord, ItemRecord, ItemState
+from imagemill.domain.item import CallRecord, ItemRecord, ItemState
 from imagemill.domain.job import Hold, Progress
 from imagemill.domain.messages import (
     GENERATE,
     LOOK,
     OPEN_CHUNK,
+    ChunkReport,
     ChunkTask,
     Found,
     GenerationState,
@@ -28,7 +29,9 @@ from imagemill.domain.messages import (
     OpenedChunk,
     Workplace,
 )
+from imagemill.domain.trust import Trust
 from workflows import failures, policies
+from workflows.bookkeeping import Bookkeeping
 
 STRIKES = 3
 """An item is given up after this many unknown outcomes: bought once, and again at most twice."""
@@ -49,6 +52,7 @@ class Generation:
         self.place = place
         self.chunk = chunk
         self.state = state
+        self.books = Bookkeeping(state)
         self.draining = False
         self._on_change = on_change
         self._wake = False
@@ -71,6 +75,35 @@ class Generation:
             self.state.granted = granted
             self.state.account.cap = granted - self.state.returned
             self.wake()
+
+    def learn(self, trust: dict[str, Trust]) -> None:
+        """Take in what other chunks have found out about the maxima of models."""
+        for model, known in trust.items():
+            self.state.trust.setdefault(model, Trust()).learn(known)
+        self.books.refresh()
+        self.wake()
+
+    def recall(self, number: int) -> None:
+        """Return all that is not reserved, and ask for it anew."""
+        if number > self.state.recalls:
+            self.state.recalls = number
+            self._return_all_but(0)
+            self.wake()
+
+    def stop(self, hold: Hold) -> None:
+        """Buy nothing until told."""
+        self.state.hold = hold
+        self._return_all_but(0)
+        self.wake()
+
+    def resume(self) -> None:
+        """Go on, whatever held it: where that was the provider, by trying one item."""
+        hold = self.state.hold
+        if hold and hold.next_probe:
+            hold.next_probe = workflow.now()
+        else:
+            self.state.hold = None
+        self.wake()
 
     def exhaust(self) -> None:
         """There will be no more money: skip what can't be paid."""
@@ -107,20 +140,22 @@ class Generation:
     @property
     def smallest(self) -> int:
         """What the cheapest waiting item needs; 0 if none waits."""
-        return min((self.state.maxima[index] for index in self.state.pending), default=0)
+        return min(map(self.books.needs, self.state.pending), default=0)
 
     @property
     def wanted(self) -> int:
         """What it would like to have been granted in all: asked for when half a window is left."""
         state = self.state
-        ahead = [state.maxima[index] for index in state.pending[: self.place.window]]
-        if (
-            state.account.available >= sum(ahead[: (len(ahead) + 1) // 2])
-            or state.exhausted
-            or state.cancelled
-        ):
+        if state.exhausted or state.cancelled or (state.hold and not state.hold.next_probe):
+            return state.granted
+        ahead = [self.smallest] if state.hold else self._ahead()
+        if state.account.available >= sum(ahead[: (len(ahead) + 1) // 2]):
             return state.granted
         return state.granted + sum(ahead) - state.account.available
+
+    def _ahead(self) -> list[int]:
+        """What the items of the next window need."""
+        return [self.books.needs(index) for index in self.state.pending[: self.place.window]]
 
     @property
     def progress(self) -> Progress:
@@ -132,8 +167,43 @@ class Generation:
             settled_nano=account.settled,
             written_off_nano=account.written_off,
             reserved_nano=sum(account.reserved.values()),
+            uncertain=len(self.state.uncertain),
             hold=self.state.hold,
             confirmed_cancel=self.state.cancelled and not self._calls,
+        )
+
+    def report(self, sequence: int) -> ChunkReport:
+        """What the job needs to know."""
+        state = self.state
+        return ChunkReport(
+            chunk=self.chunk,
+            life=self._life,
+            sequence=sequence,
+            progress=self.progress,
+            granted=state.granted,
+            returned=state.returned,
+            wanted=self.wanted,
+            smallest=self.smallest,
+            starved=self.starved,
+            pending_nano=self.books.pending_nano(),
+            recalls=state.recalls,
+            spent=state.account.spent,
+            trust=state.trust,
+        )
+
+    @property
+    def gist(self) -> tuple[object, ...]:
+        """What the job acts on; it is told when this changes."""
+        state = self.state
+        return (
+            state.granted,
+            self.wanted > state.granted,
+            self.starved,
+            state.returned,
+            state.recalls,
+            state.hold and state.hold.code,
+            state.cancelled and not self._calls,
+            [(trust.permille, trust.proven) for trust in state.trust.values()],
         )
 
     # --- the story ----------------------------------------------------------------------------
@@ -152,14 +222,19 @@ class Generation:
             result_type=OpenedChunk,
             **policies.bookkeeping(self.place),
         )
-        self.state.maxima = opened.maxima_nano
+        state = self.state
+        state.maxima, state.expected = opened.maxima_nano, opened.expected_nano
+        state.models, state.model_of = opened.models, opened.model_of
+        for model in opened.uncertain:
+            state.trust.setdefault(model, Trust()).uncertain = True
+        self.books.refresh()
         for record in opened.records:
-            self._end(record, record.state)
+            self.books.end(record, record.state)
         for index, maximum in enumerate(opened.maxima_nano):
             if maximum < 0:
-                self._end(ItemRecord(index=index, code="invalid_row"), "failed")
-            elif index not in self.state.records:
-                self.state.pending.append(index)
+                self.books.end(ItemRecord(index=index, code="invalid_row"), "failed")
+            elif index not in state.records:
+                state.pending.append(index)
 
     async def run(self) -> bool:
         """Buy until every item has its end state. False: drained, to be continued as new."""
@@ -198,30 +273,44 @@ class Generation:
         for index in waiting:
             if len(self._running) >= (1 if state.hold else self.place.window):
                 break
-            if state.maxima[index] <= state.account.available:
+            if self._may_start(index):
                 state.pending.remove(index)
                 self._start(index)
         if state.exhausted and not self._running:
             self._end_pending("skipped", "budget_exhausted")
         if self.starved:
-            self._return_the_rest()
+            self._return_all_but(0)
+
+    def _may_start(self, index: int) -> bool:
+        """Is there money for it, and is its model trusted with one more call at once?"""
+        books = self.books
+        if books.needs(index) > self.state.account.available:
+            return False
+        trust = books.trust(index)
+        if not trust.uncertain:
+            return True
+        under_way = sum(books.model(other) == books.model(index) for other in self._running)
+        return under_way < trust.at_once(self.place.window)
 
     def _on_hold(self) -> bool:
         hold = self.state.hold
         if not hold:
             return False
-        return bool(self._running) or (hold.next_probe is not None and workflow.now() < hold.next_probe)
+        if hold.next_probe is None:
+            return True
+        return bool(self._running) or workflow.now() < hold.next_probe
 
-    def _return_the_rest(self) -> None:
+    def _return_all_but(self, kept: int) -> None:
+        """What is not reserved is free for others, but for so much."""
         account = self.state.account
-        self.state.returned += account.available
+        self.state.returned += max(0, account.available - kept)
         account.cap = self.state.granted - self.state.returned
 
     def _start(self, index: int) -> None:
         record = self.state.records.setdefault(index, ItemRecord(index=index, state="running"))
         # The run is part of the name: a run that an operator has reset must not spend a reservation twice.
         reservation = f"{self._run[-8:]}-{self.chunk}-{index}-{len(record.attempts) + 1}"
-        self.state.account.reserve(reservation, self.state.maxima[index])
+        self.books.reserve(index, reservation)
         self._running[index] = asyncio.create_task(self._generate(index, reservation))
 
     async def _generate(self, index: int, reservation: str) -> None:
@@ -267,63 +356,36 @@ class Generation:
 
     def _after_outcome(self, index: int, reservation: str, outcome: ImageOutcome) -> None:
         record = self.state.records[index]
-        self._book(record, reservation, outcome)
+        self.books.outcome(record, reservation, outcome)
         if outcome.kind == "account":
             self._hold(index, outcome.code or "account")
             return
         self._release_hold(index)
         record.warnings += outcome.warnings
         if outcome.call:
-            self._adopt(record, outcome.call)
-            self._end(record, "succeeded")
+            self._succeed(record, outcome.call)
         else:
             record.code = outcome.code
-            self._end(record, "blocked" if outcome.blocked else "failed")
-
-    def _book(self, record: ItemRecord, reservation: str, outcome: ImageOutcome) -> None:
-        account = self.state.account
-        attempt = Attempt(
-            reservation=reservation, outcome="released", code=outcome.code, request_id=outcome.request_id
-        )
-        if outcome.write_off:
-            attempt.outcome, attempt.cost_nano = "written_off", account.reserved[reservation]
-            account.write_off(reservation)
-        elif outcome.paid_nano is not None:
-            attempt.outcome, attempt.cost_nano = "settled", outcome.paid_nano
-            account.settle(reservation, outcome.paid_nano)
-        else:
-            account.release(reservation)
-        record.attempts.append(attempt)
+            self.books.end(record, "blocked" if outcome.blocked else "failed")
 
     async def _after_failure(self, index: int, reservation: str, error: ActivityError) -> None:
         record = self.state.records[index]
         loss = failures.loss(error)
         if loss == "not_started":
-            self.state.account.release(reservation)
-            record.attempts.append(Attempt(reservation=reservation, outcome="released", code="cancelled"))
+            self.books.release(record, reservation)
             self._again(index)
             return
-        self._write_off(record, reservation, error)
+        self.books.write_off(record, reservation, error)
+        self._on_change()
         found = await self._look(index) if loss == "lost" else None
         if found:
-            self._adopt(record, found)
-            self._end(record, "succeeded")
+            self._succeed(record, found)
         else:
             self._strike(index, loss)
 
-    def _write_off(self, record: ItemRecord, reservation: str, error: ActivityError) -> None:
-        amount = self.state.account.reserved[reservation]
-        self.state.account.write_off(reservation)
-        record.attempts.append(
-            Attempt(
-                reservation=reservation,
-                outcome="written_off",
-                cost_nano=amount,
-                code=failures.code(error),
-                request_id=failures.request_id(error),
-            )
-        )
-        self._on_change()
+    def _succeed(self, record: ItemRecord, call: CallRecord) -> None:
+        self.books.recover(record, call, foreign=self._life == 0)
+        self.books.end(record, "succeeded")
 
     async def _look(self, index: int) -> CallRecord | None:
         """Look for the images of a lost call until its deadline has surely passed."""
@@ -348,58 +410,40 @@ class Generation:
         state.strikes[index] = state.strikes.get(index, 0) + 1
         if loss == "lost":
             state.quarantined.add(index)
-        if self.place.on_unknown == "retry" and state.strikes[index] < STRIKES:
+        if self.place.on_unknown != "skip" and state.strikes[index] < STRIKES:
             self._again(index)
+            if self.place.on_unknown == "hold":
+                self.stop(Hold(code="unknown_outcomes", since=workflow.now()))
             return
         record = state.records[index]
         record.code = "unknown_outcome"
-        self._end(record, "failed")
+        self.books.end(record, "failed")
 
     def _again(self, index: int) -> None:
         self.state.records[index].state = "pending"
         self.state.pending.insert(0, index)
 
-    def _adopt(self, record: ItemRecord, call: CallRecord) -> None:
-        """The record names the reservation that paid: if that one was written off, it is settled now."""
-        record.call = call
-        account = self.state.account
-        if account.recover(call.reservation, call.cost_nano):
-            for attempt in record.attempts:
-                if attempt.reservation == call.reservation:
-                    attempt.outcome, attempt.cost_nano = "recovered", call.cost_nano
-        elif self._life == 0 and call.reservation not in {each.reservation for each in record.attempts}:
-            # Bought by a run that an operator has reset: its account is gone, its bill is not.
-            account.settled += call.cost_nano
-            record.attempts.append(
-                Attempt(reservation=call.reservation, outcome="recovered", cost_nano=call.cost_nano)
-            )
-
     def _hold(self, index: int, code: str) -> None:
         """The account is in trouble: stop, and try one item now and then until it is mended."""
         state, times = self.state, self.place.times
         self._again(index)
-        if state.hold and state.hold.next_probe and workflow.now() < state.hold.next_probe:
+        if state.hold and (state.hold.next_probe is None or workflow.now() < state.hold.next_probe):
             return  # it was under way when the trouble began
         wait = min(times.last_probe, times.first_probe * 2**state.probes)
         since = state.hold.since if state.hold else workflow.now()
         state.hold = Hold(code=code, since=since, next_probe=workflow.now() + timedelta(seconds=wait))
         state.probes += 1
+        self._return_all_but(self.smallest)
 
     def _release_hold(self, index: int) -> None:
         """A call that was made since the trouble began has succeeded: it is over."""
         hold = self.state.hold
-        if hold and self._called_at[index] > hold.since:
+        if hold and hold.next_probe and self._called_at[index] > hold.since:
             self.state.hold, self.state.probes = None, 0
-
-    def _end(self, record: ItemRecord, end: ItemState) -> None:
-        record.state = end
-        record.cost_nano = sum(attempt.cost_nano for attempt in record.attempts)
-        self.state.records[record.index] = record
-        self.state.counts.count(end, len(record.call.images) if record.call else 0)
 
     def _end_pending(self, end: ItemState, code: str) -> None:
         for index in self.state.pending:
             record = self.state.records.get(index) or ItemRecord(index=index)
             record.code = code
-            self._end(record, end)
+            self.books.end(record, end)
         self.state.pending = []

@@ -7,6 +7,7 @@
 """
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from typing import NoReturn
 
@@ -16,36 +17,43 @@ from temporalio.exceptions import TemporalError, WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
     from imagemill.domain.budget import Account, Leases
-    from imagemill.domain.job import ChunkFacts, Counts, JobState, JobSummary
+    from imagemill.domain.job import ChunkFacts, Counts, JobState, JobSummary, add_lines
     from imagemill.domain.messages import (
+        ACCOUNT_GRANT,
+        ACCOUNT_RECALL,
         CANCEL,
         CHUNK,
         CHUNK_REPORT,
-        EXHAUST,
-        GRANT,
         INSPECT_CHUNK,
         JOB,
         PLAN,
         RECORDS,
         REPORT,
+        RESUME,
+        SET_BUDGET,
+        STOP,
         SUMMARY_MEMO,
+        BudgetSignal,
         ChunkReport,
         ChunkStart,
         ChunkTask,
         GenerationState,
-        GrantSignal,
         InspectedChunk,
         JobProgress,
         JobStart,
         Nothing,
         Plan,
+        PlannedChunk,
         PlanTask,
         RecordsAnswer,
         ReportTask,
         chunk_workflow_id,
     )
+    from imagemill.domain.tenant import AccountGrant
     from workflows import policies
     from workflows.generation import Generation
+    from workflows.leasing import Leasing
+    from workflows.single import tell_generation
 
 STATE_ATTRIBUTE = SearchAttributeKey.for_keyword("ImagemillState")
 
@@ -61,10 +69,12 @@ class JobWorkflow:
             summary=start.summary, leases=Leases(cap=start.summary.cap_nano)
         )
         self._wake = False
+        self._resume_due = False
         self._published = start.summary.state
         self._cancel_sent: set[int] = set()
-        self._exhaust_sent: set[int] = set()
+        self._stop_sent: set[int] = set()
         self._alone: Generation | None = None
+        self.leasing = Leasing(start.place, self.progress, self._tell)
 
     @property
     def summary(self) -> JobSummary:
@@ -74,8 +84,12 @@ class JobWorkflow:
     @workflow.run
     async def run(self, start: JobStart) -> JobSummary:
         """Plan, generate, report."""
+        first_ask = asyncio.create_task(self.leasing.ask_first(start.first_ask_nano))
         if not self.progress.planned and not await self._plan():
+            await first_ask
+            await self.leasing.settle_up()
             return self.summary
+        await first_ask
         if self.summary.failure is None:
             await (self._generate_alone() if self.summary.items == 1 else self._generate_in_chunks())
         return await self._report()
@@ -88,8 +102,31 @@ class JobWorkflow:
         self.progress.cancelled = True
         if self._published == "validating":
             self._become("cancelling")
-        if self._alone:
-            self._alone.cancel()
+        self._wake = True
+
+    @workflow.signal(name=RESUME)
+    def resume(self) -> None:
+        """Go on, whatever held it: buy again what is of unknown outcome, try the provider at once."""
+        self.progress.stopped, self.progress.resumed_at = None, workflow.now()
+        self._resume_due = True
+        self._wake = True
+
+    @workflow.signal(name=SET_BUDGET)
+    def set_budget(self, budget: BudgetSignal) -> None:
+        """Raise or lower the cap, or choose what happens when it is used up."""
+        self.leasing.set_budget(budget)
+        self._wake = True
+
+    @workflow.signal(name=ACCOUNT_GRANT)
+    def account_grant(self, grant: AccountGrant) -> None:
+        """The tenant's account answers."""
+        self.leasing.granted(grant)
+        self._wake = True
+
+    @workflow.signal(name=ACCOUNT_RECALL)
+    def account_recall(self) -> None:
+        """A cap of the tenant's was lowered."""
+        self.leasing.called_back()
         self._wake = True
 
     @workflow.signal(name=CHUNK_REPORT)
@@ -126,35 +163,57 @@ class JobWorkflow:
         self.summary.chunks = len(plan.chunks)
         self.summary.invalid_rows = plan.invalid_rows
         self.summary.failure, self.summary.failure_detail = plan.failure, plan.failure_detail
+        self.summary.estimate = plan.estimate
         return True
 
     # --- a job of one item --------------------------------------------------------------------
 
     async def _generate_alone(self) -> None:
-        cap = self.summary.cap_nano
+        """The item is chunk 0, and lives in this workflow."""
         resumed = self.progress.alone
-        self.progress.alone = resumed or GenerationState(account=Account(cap=cap), granted=cap)
+        self.progress.next_chunk = 1
+        if not resumed:
+            granted = self.leasing.open(0, self.progress.chunks[0])
+            self.progress.alone = GenerationState(account=Account(cap=granted), granted=granted)
+        assert self.progress.alone  # noqa: S101
         self._alone = Generation(self.place, 0, self.progress.alone, self._alone_changed)
         if not resumed:
             await self._alone.open()
-        if self.progress.cancelled:
-            self._alone.cancel()
-        if not await self._alone.run():
+        buying = asyncio.create_task(self._alone.run())
+        while not buying.done():
+            self._wake = False
+            await self._forward()
+            await self.leasing.balance()
+            self._publish_alone()
+            await self._woken(or_when=buying.done)
+        self._alone_changed()
+        self.summary.ended, self.summary.hold = self._alone.progress, None
+        if not await buying:
             await self._continue_as_new()
+        self.leasing.close(self._alone.report(0))
 
     def _alone_changed(self) -> None:
+        """The item's own account has moved: what a chunk would report."""
         alone = self._alone
         if not alone:
             return
         if policies.history_is_long():
             alone.draining = True
+        before = self.progress.reports.get(0)
+        report = alone.report(before.sequence + 1 if before else 1)
+        self.progress.reports[0] = report
+        self.leasing.hear(report)
+        self._stop_others(report)
+        self._wake = True
+
+    def _publish_alone(self) -> None:
+        alone = self._alone
+        assert alone  # noqa: S101
         self.summary.ended = alone.progress
-        if alone.starved:
-            alone.exhaust()
         if self.progress.cancelled:
             self._become("cancelling")
         elif not alone.done:
-            self._become("held" if alone.state.hold else "running")
+            self._become("held" if alone.state.hold or self.summary.hold else "running", force=True)
 
     # --- a job of chunks ----------------------------------------------------------------------
 
@@ -162,35 +221,49 @@ class JobWorkflow:
         while True:
             self._wake = False
             await self._start_chunks()
-            await self._forward_cancel()
-            await self._share_money()
+            await self._forward()
+            await self.leasing.balance()
             self._publish()
             if not self.progress.lives and self._nothing_to_start():
                 return
             if policies.history_is_long():
                 await self._continue_as_new()
-            await self._woken()
+            await self._woken(patience=timedelta(seconds=self.place.times.sweep))
             await self._sweep()
+
+    @property
+    def _following(self) -> PlannedChunk:
+        return self.progress.chunks[self.progress.next_chunk]
 
     def _nothing_to_start(self) -> bool:
         return self.progress.cancelled or self.progress.next_chunk >= len(self.progress.chunks)
 
     async def _start_chunks(self) -> None:
-        while not self._nothing_to_start() and len(self.progress.lives) < self.place.chunks_at_once:
+        while (
+            not self._nothing_to_start()
+            and not self.progress.stopped
+            and len(self.progress.lives) < self.place.chunks_at_once
+            and self.leasing.may_start(self._following)
+        ):
             chunk = self.progress.next_chunk
             self.progress.next_chunk += 1
             await self._start_chunk(chunk, life=0)
 
     async def _start_chunk(self, chunk: int, *, life: int) -> None:
-        planned = self.progress.chunks[chunk]
-        share = -(-planned.maximum_nano * min(self.place.window, planned.items) // planned.items)
-        granted = self.progress.leases.grant(chunk, share)
+        granted = self.leasing.open(chunk, self.progress.chunks[chunk])
         self.progress.lives[chunk] = life
         self.progress.heard_at[chunk] = workflow.now()
         try:
             await workflow.start_child_workflow(
                 CHUNK,
-                ChunkStart(place=self.place, chunk=chunk, life=life, granted=granted),
+                ChunkStart(
+                    place=self.place,
+                    chunk=chunk,
+                    life=life,
+                    granted=granted,
+                    recalls=self.progress.recalls,
+                    trust=self.leasing.known_trust(),
+                ),
                 id=chunk_workflow_id(self.place.job, chunk),
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
                 priority=policies.priority(self.place),
@@ -211,95 +284,76 @@ class JobWorkflow:
             return
         self.progress.reports[report.chunk] = report
         self.progress.heard_at[report.chunk] = workflow.now()
-        self.progress.leases.update(
-            report.chunk,
-            granted=report.granted,
-            returned=report.returned,
-            settled=report.progress.settled_nano,
-            written_off=report.progress.written_off_nano,
-        )
+        self.leasing.hear(report)
+        self._stop_others(report)
         if report.done:
             self._close(report, report.done)
 
     def _close(self, report: ChunkReport, facts: ChunkFacts) -> None:
-        self.progress.leases.close(report.chunk)
+        self.leasing.close(report)
         self._forget(report.chunk)
         self.progress.facts.append(facts)
         self.summary.ended.counts = self.summary.ended.counts.add(facts.counts)
         self.summary.ended.settled_nano += facts.settled_nano
         self.summary.ended.written_off_nano += facts.written_off_nano
-        for model, cost in report.settled_by_model_nano.items():
-            by_model = self.progress.settled_by_model_nano
-            by_model[model] = by_model.get(model, 0) + cost
+        self.summary.ended.uncertain += report.progress.uncertain
+        self.progress.lines = add_lines(self.progress.lines, report.lines)
 
     def _forget(self, chunk: int) -> None:
         for known in (self.progress.reports, self.progress.lives, self.progress.heard_at):
             known.pop(chunk, None)
         self._cancel_sent.discard(chunk)
-        self._exhaust_sent.discard(chunk)
+        self._stop_sent.discard(chunk)
 
-    async def _forward_cancel(self) -> None:
-        if not self.progress.cancelled:
+    async def _forward(self) -> None:
+        """Pass on to the chunks what somebody has said to the job."""
+        chunks = sorted(self.progress.lives) if not self._alone else [0]
+        if self.progress.cancelled:
+            for chunk in sorted(set(chunks) - self._cancel_sent):
+                self._cancel_sent.add(chunk)
+                await self._tell(chunk, CANCEL)
+        if self._resume_due:
+            self._resume_due = False
+            for chunk in chunks:
+                await self._tell(chunk, RESUME)
+        if self.progress.stopped:
+            for chunk in self._not_stopped(chunks):
+                self._stop_sent.add(chunk)
+                await self._tell(chunk, STOP, self.progress.stopped)
+
+    def _stop_others(self, report: ChunkReport) -> None:
+        """One chunk holds until it is told: so do the others."""
+        hold, resumed = report.progress.hold, self.progress.resumed_at
+        if not hold or hold.next_probe or self.progress.stopped or (resumed and hold.since <= resumed):
             return
-        for chunk in sorted(set(self.progress.lives) - self._cancel_sent):
-            self._cancel_sent.add(chunk)
-            await self._signal(chunk, CANCEL)
+        self.progress.stopped = hold
+        self._stop_sent = {report.chunk}
 
-    # --- money --------------------------------------------------------------------------------
+    def _not_stopped(self, chunks: list[int]) -> list[int]:
+        return [chunk for chunk in chunks if chunk not in self._stop_sent]
 
-    async def _share_money(self) -> None:
-        """Lease what is free to those who ask; when nobody can start anything, tell them so."""
-        for chunk in sorted(self.progress.reports):
-            report = self._fresh(chunk)
-            if report and (missing := self._worth_granting(report)):
-                granted = self.progress.leases.grant(chunk, missing)
-                await self._signal(chunk, GRANT, GrantSignal(granted=granted))
-        if self._all_starved():
-            for chunk in sorted(set(self.progress.lives) - self._exhaust_sent):
-                self._exhaust_sent.add(chunk)
-                await self._signal(chunk, EXHAUST)
-
-    def _fresh(self, chunk: int) -> ChunkReport | None:
-        """What a chunk told after its last grant; None while a grant is on the way, or it has ended."""
-        report, lease = self.progress.reports.get(chunk), self.progress.leases.chunks.get(chunk)
-        return report if report and lease and report.granted == lease.granted else None
-
-    def _worth_granting(self, report: ChunkReport) -> int:
-        """What a chunk is missing; 0 where what is free of it would not be worth a signal.
-
-        Who starves has returned all that it did not spend, so that one item's worth is the least that
-        helps; the others can wait until a quarter of their wish is free.
-        """
-        missing = report.wanted - report.granted
-        least = report.smallest if report.starved else max(1, missing // 4)
-        return missing if missing > 0 and self.progress.leases.free >= least else 0
-
-    def _all_starved(self) -> bool:
-        """Every running chunk has returned what it held after its last grant, and no item fits."""
-        reports = [self._fresh(chunk) for chunk in self.progress.lives]
-        free = self.progress.leases.free
-        return bool(reports) and all(
-            report is not None and report.starved and report.smallest > free for report in reports
-        )
-
-    async def _signal(self, chunk: int, name: str, *arguments: GrantSignal) -> None:
+    async def _tell(self, chunk: int, name: str, *arguments: object) -> None:
+        """A signal to a chunk, or a word to the item that this workflow runs itself."""
+        if self._alone:
+            tell_generation(self._alone, name, *arguments)
+            return
         handle = workflow.get_external_workflow_handle(chunk_workflow_id(self.place.job, chunk))
         try:
-            await handle.signal(name, *arguments)
+            await handle.signal(name, args=list(arguments))
         except TemporalError:
             # It has just ended: its last report is on the way, or the sweep finds it.
             workflow.logger.info("chunk has ended", extra={"chunk": chunk})
 
     # --- silent chunks ------------------------------------------------------------------------
 
-    async def _woken(self) -> None:
-        """Wait for news, or for a sweep's time."""
+    async def _woken(
+        self, *, or_when: Callable[[], bool] = lambda: False, patience: timedelta | None = None
+    ) -> None:
+        """Wait for news, but not for ever."""
         try:
-            await workflow.wait_condition(
-                lambda: self._wake, timeout=timedelta(seconds=self.place.times.sweep)
-            )
+            await workflow.wait_condition(lambda: self._wake or or_when(), timeout=patience)
         except TimeoutError:
-            pass
+            self.leasing.grow_stale()
         except asyncio.CancelledError:
             self.cancel()
 
@@ -326,11 +380,11 @@ class JobWorkflow:
 
         Its next life finds in the store what this one bought.
         """
-        lease = self.progress.leases.chunks[chunk]
-        settled = lease.settled
-        self.summary.ended.settled_nano += settled
-        self.summary.ended.written_off_nano += lease.held - settled
-        self.progress.leases.write_off(chunk)
+        lease = self.leasing.vanished(chunk)
+        lost = lease.held - lease.spend.settled
+        self.summary.ended.settled_nano += lease.spend.settled
+        self.summary.ended.written_off_nano += lost
+        self.progress.vanished_nano += lost
         life = self.progress.lives[chunk] + 1
         self._forget(chunk)
         await self._start_chunk(chunk, life=life)
@@ -345,6 +399,8 @@ class JobWorkflow:
         if self.progress.cancelled:
             return "cancelling"
         reports = [self.progress.reports.get(chunk) for chunk in self.progress.lives]
+        if self.summary.hold:
+            return "held"
         if reports and all(report and report.progress.hold for report in reports):
             return "held"
         return "running"
@@ -377,6 +433,8 @@ class JobWorkflow:
         """Write the receipt, and only then show the end."""
         self._count_never_started()
         self.summary.open_chunks = {}
+        self.summary.hold = None
+        self.summary.committed_nano = self.progress.leases.committed
         self.summary.ended_at = workflow.now()
         end = self._end_state()
         final = self.summary.model_copy(deep=True, update={"state": end})
@@ -387,13 +445,16 @@ class JobWorkflow:
                 tenant=self.place.tenant,
                 summary=final,
                 chunks=sorted(self.progress.facts, key=lambda facts: facts.chunk),
-                settled_by_model_nano=self.progress.settled_by_model_nano,
+                lines=self.progress.lines,
+                trust=self.progress.trust,
+                vanished_nano=self.progress.vanished_nano,
                 records=list(self._alone.state.records.values()) if self._alone else None,
             ),
             result_type=Nothing,
             **policies.bookkeeping(self.place),
         )
         self._become(end)
+        await self.leasing.settle_up()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.summary
 

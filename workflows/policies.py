@@ -27,6 +27,20 @@ class ActivityOptions(TypedDict, total=False):
     priority: Priority
 
 
+def account_bookkeeping(times: Times) -> ActivityOptions:
+    """The steps of a tenant's account: as patient as those of a job."""
+    return {
+        "start_to_close_timeout": timedelta(seconds=times.start_to_close),
+        "heartbeat_timeout": timedelta(seconds=times.heartbeat_timeout),
+        "retry_policy": _UNTIL_DONE,
+    }
+
+
+_UNTIL_DONE = RetryPolicy(
+    initial_interval=timedelta(seconds=0.5), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
+)
+
+
 def bookkeeping(place: Workplace) -> ActivityOptions:
     """Plans, results, reports: cheap and idempotent, so they are tried until they succeed.
 
@@ -36,11 +50,7 @@ def bookkeeping(place: Workplace) -> ActivityOptions:
     return {
         "start_to_close_timeout": timedelta(seconds=place.times.start_to_close),
         "heartbeat_timeout": timedelta(seconds=place.times.heartbeat_timeout),
-        "retry_policy": RetryPolicy(
-            initial_interval=timedelta(seconds=0.5),
-            backoff_coefficient=2,
-            maximum_interval=timedelta(seconds=30),
-        ),
+        "retry_policy": _UNTIL_DONE,
         "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         "priority": priority(place),
     }

@@ -123,6 +123,11 @@ EXPLANATIONS = {
     "invalid_row": "The row could not be turned into a request; nothing was bought.",
     "unknown_outcome": "The call may have been billed, brought no image, and was not bought again.",
     "budget_exhausted": "The job's cap left no money for this item.",
+    "budget": "The job's cap leaves no money for the next item; raise it.",
+    "tenant_budget": "The tenant's cap leaves no money for the next item; it waits for the next window, "
+    "or for a higher cap.",
+    "unknown_outcomes": "A call may have been billed and brought nothing; resume the job to buy on.",
+    "cap_too_low": "The job's cap is below what its cheapest item can cost.",
     "cancelled": "The job was cancelled before this item was bought.",
     "invalid_api_key": "The provider refuses the API key.",
     "permission_denied": "The provider refuses this account: check its verification and permissions.",

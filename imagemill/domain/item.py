@@ -30,6 +30,9 @@ class PlannedItem(BaseModel):
     request: ImageRequest | None = None
     names: list[str] = Field(default_factory=list)
     maximum_nano: int = 0
+    expected_nano: int = 0
+    image_nano: int | None = None
+    """The job's own price of an image, where the catalogue has none for the model."""
     problem: Problem | None = None
 
 
@@ -63,6 +66,8 @@ class Attempt(BaseModel):
     reservation: str
     outcome: Literal["settled", "released", "written_off", "recovered"]
     cost_nano: int = 0
+    reserved_nano: int = 0
+    """The most that it could cost; a cost above it is drift."""
     code: str | None = None
     request_id: str | None = None
 
@@ -77,6 +82,11 @@ class ItemRecord(BaseModel):
     attempts: list[Attempt] = Field(default_factory=list)
     warnings: list[str] = Field(default_factory=list)
     cost_nano: int = 0
+
+    @property
+    def uncertain(self) -> bool:
+        """Has it a call whose bill can't be known?"""
+        return any(attempt.outcome == "written_off" for attempt in self.attempts)
 
 
 class DeliveredImage(ImageFacts):

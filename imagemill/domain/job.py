@@ -6,12 +6,15 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from imagemill.domain.item import ItemState
+from imagemill.domain.pricing import Estimate
 from imagemill.domain.request import ImageSettings
 
 JobState = Literal[
     "queued", "validating", "running", "held", "cancelling",
     "completed", "completed_with_errors", "cancelled", "failed", "duplicate",
 ]  # fmt: skip
+OnExhausted = Literal["hold", "skip"]
+OnUnknown = Literal["retry", "hold", "skip"]
 ENDED: tuple[JobState, ...] = ("completed", "completed_with_errors", "cancelled", "failed", "duplicate")
 
 
@@ -52,16 +55,26 @@ class Submission(BaseModel):
     key: str | None = None
     """Liquid template of an image's name; None: ``{custom_id}/{variant}-{n}.{ext}``."""
     cap_nano: int
-    on_unknown: Literal["retry", "skip"] = "retry"
+    on_exhausted: OnExhausted = "skip"
+    on_unknown: OnUnknown = "retry"
+    prices_nano: dict[str, int] = Field(default_factory=dict)
+    """The job's own prices of an image, for models that the catalogue does not price."""
     priority: int = 3
 
 
 class Hold(BaseModel):
-    """What the service stopped for by itself."""
+    """What the service stopped for by itself, and what ends it."""
 
     code: str
     since: datetime
     next_probe: datetime | None = None
+    """When one item is tried; None: it waits to be told."""
+    smallest_nano: int | None = None
+    """By how much the cap has to be raised at least, for one more item."""
+    likely_nano: int | None = None
+    """By how much, for all items at what they are expected to cost."""
+    until: datetime | None = None
+    """When it ends by itself, because a window of the tenant's turns."""
 
 
 class Counts(BaseModel):
@@ -97,6 +110,8 @@ class Progress(BaseModel):
     settled_nano: int = 0
     written_off_nano: int = 0
     reserved_nano: int = 0
+    uncertain: int = 0
+    """Items with a call whose bill can't be known."""
     hold: Hold | None = None
     confirmed_cancel: bool = False
 
@@ -116,6 +131,14 @@ class JobSummary(BaseModel):
     open_chunks: dict[int, int] = Field(default_factory=dict)
     """Running chunks and which of their lives is running."""
     cap_nano: int
+    on_exhausted: OnExhausted = "skip"
+    committed_nano: int = 0
+    """The most that can be on the bill by now: spent, and leased to chunks and not yet spent."""
+    estimate: Estimate | None = None
+    """What all items would cost; known once the job is planned."""
+    warnings: list[str] = Field(default_factory=list)
+    hold: Hold | None = None
+    """What holds the job as a whole; a chunk's own hold is in the chunk's progress."""
     ended: Progress = Field(default_factory=Progress)
     """Totals of the chunks that have ended; of the job itself where it has one item."""
     failure: str | None = None
@@ -133,12 +156,55 @@ class ChunkFacts(BaseModel):
     written_off_nano: int
 
 
+class ReportLine(BaseModel):
+    """The items of one model that ended in one state, and what they cost."""
+
+    model: str
+    state: ItemState
+    items: int = 0
+    images: int = 0
+    settled_nano: int = 0
+    written_off_nano: int = 0
+    uncertain: int = 0
+    """Items with a call whose bill can't be known."""
+
+    def plus(self, other: "ReportLine") -> "ReportLine":
+        """The sum of two lines of one model and state."""
+        amounts = ("items", "images", "settled_nano", "written_off_nano", "uncertain")
+        sums = {name: getattr(self, name) + getattr(other, name) for name in amounts}
+        return self.model_copy(update=sums)
+
+
+def add_lines(lines: list[ReportLine], more: list[ReportLine]) -> list[ReportLine]:
+    """The lines of both, one for each model and state, in order."""
+    whole: dict[tuple[str, str], ReportLine] = {}
+    for line in [*lines, *more]:
+        known = whole.get((line.model, line.state))
+        whole[line.model, line.state] = known.plus(line) if known else line
+    return [whole[key] for key in sorted(whole)]
+
+
+class Drift(BaseModel):
+    """Calls of one model that cost more than was reserved for them."""
+
+    calls: int
+    amount_nano: int
+    """How much more, over all of them."""
+    permille: int
+    """What the model's maximum was multiplied by in the end, in thousandths."""
+
+
 class Report(BaseModel):
     """``report.json``: the receipt of a finished job."""
 
     job: str
     tenant: str
     summary: JobSummary
-    settled_by_model_nano: dict[str, int] = Field(default_factory=dict)
+    lines: list[ReportLine] = Field(default_factory=list)
+    drift: dict[str, Drift] = Field(default_factory=dict)
+    """By model."""
+    vanished_nano: int = 0
+    """Written off with chunks that were ended from outside; no item's attempts show it."""
     catalogue: str | None = None
+    """The version of the price table."""
     chunks: list[ChunkFacts] = Field(default_factory=list)

@@ -9,29 +9,59 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from imagemill.domain.budget import Account, Leases
+from imagemill.domain.budget import Account, Leases, Spending
 from imagemill.domain.item import CallRecord, ItemRecord
-from imagemill.domain.job import ChunkFacts, Counts, Hold, JobSummary, Progress
+from imagemill.domain.job import (
+    ChunkFacts,
+    Counts,
+    Hold,
+    JobSummary,
+    OnExhausted,
+    OnUnknown,
+    Progress,
+    ReportLine,
+)
+from imagemill.domain.pricing import Estimate
+from imagemill.domain.tenant import AccountAsk, Caps, TenantAccount
+from imagemill.domain.trust import Trust
 
 JOB = "imagemill.job"
 CHUNK = "imagemill.chunk"
+ACCOUNT = "imagemill.account"
+ESTIMATE = "imagemill.estimate"
 
 PLAN = "job.plan"
 REPORT = "job.report"
+ESTIMATE_PLAN = "job.estimate"
 OPEN_CHUNK = "chunk.open"
 WRITE_RESULTS = "chunk.results"
 INSPECT_CHUNK = "chunk.inspect"
 GENERATE = "image.generate"
 LOOK = "image.look"
+OPEN_ACCOUNT = "account.open"
+RESTORE_ACCOUNT = "account.restore"
+SAVE_ACCOUNT = "account.save"
+RECONCILE = "account.reconcile"
 
 CHUNK_REPORT = "chunk_report"
 GRANT = "grant"
 EXHAUST = "exhaust"
+RECALL = "recall"
+STOP = "stop"
+RESUME = "resume"
 CANCEL = "cancel"
+SET_BUDGET = "set_budget"
 RECORDS = "records"
+ASK = "ask"
+ACCOUNT_GRANT = "account_grant"
+ACCOUNT_RECALL = "account_recall"
+SET_CAPS = "set_caps"
+SWEEP = "sweep"
+USAGE = "usage"
 
 SUMMARY_MEMO = "summary"
 PROGRESS_MEMO = "progress"
+CAPS_MEMO = "caps"
 
 MAIN_QUEUE = "imagemill"
 
@@ -39,6 +69,11 @@ MAIN_QUEUE = "imagemill"
 def chunk_workflow_id(job: str, chunk: int) -> str:
     """The workflow id of a chunk."""
     return f"{job}/{chunk}"
+
+
+def account_workflow_id(tenant: str) -> str:
+    """The workflow id of a tenant's account."""
+    return f"account/{tenant}"
 
 
 class Times(BaseModel):
@@ -51,6 +86,8 @@ class Times(BaseModel):
     sweep: float = 300
     first_probe: float = 15
     last_probe: float = 300
+    reconcile: float = 3600
+    account_save: float = 10
 
 
 class Workplace(BaseModel):
@@ -60,7 +97,9 @@ class Workplace(BaseModel):
     tenant: str
     image_queue: str
     priority: int = 3
-    on_unknown: Literal["retry", "skip"] = "retry"
+    on_unknown: OnUnknown = "retry"
+    account: str | None = None
+    """The workflow id of the tenant's account; None: the job's own cap is the only one."""
     times: Times = Field(default_factory=Times)
     window: int = 100
     chunks_at_once: int = 4
@@ -88,10 +127,15 @@ class PlannedChunk(BaseModel):
     items: int
     maximum_nano: int
     invalid: int = 0
+    expected_nano: int = 0
+    uncertain: list[str] = Field(default_factory=list)
+    """Models in it whose maximum is uncertain."""
 
 
 class Plan(BaseModel):
     """What planning found."""
+
+    estimate: Estimate | None = None
 
     duplicate: bool = False
     chunks: list[PlannedChunk] = Field(default_factory=list)
@@ -115,6 +159,12 @@ class OpenedChunk(BaseModel):
     """What each item costs at most (-1: its row is bad), and what was found in the store already."""
 
     maxima_nano: list[int]
+    expected_nano: list[int] = Field(default_factory=list)
+    models: list[str] = Field(default_factory=list)
+    model_of: list[int] = Field(default_factory=list)
+    """For each item the place of its model in ``models``."""
+    uncertain: list[str] = Field(default_factory=list)
+    """Models whose maximum is uncertain."""
     records: list[ItemRecord] = Field(default_factory=list)
 
 
@@ -167,7 +217,7 @@ class WrittenResults(BaseModel):
     """The results file that was written."""
 
     sha256: str
-    settled_by_model_nano: dict[str, int] = Field(default_factory=dict)
+    lines: list[ReportLine] = Field(default_factory=list)
 
 
 class ReportTask(BaseModel):
@@ -177,7 +227,9 @@ class ReportTask(BaseModel):
     tenant: str
     summary: JobSummary
     chunks: list[ChunkFacts] = Field(default_factory=list)
-    settled_by_model_nano: dict[str, int] = Field(default_factory=dict)
+    lines: list[ReportLine] = Field(default_factory=list)
+    trust: dict[str, Trust] = Field(default_factory=dict)
+    vanished_nano: int = 0
     records: list[ItemRecord] | None = None
 
 
@@ -207,8 +259,16 @@ class GenerationState(BaseModel):
     strikes: dict[int, int] = Field(default_factory=dict)
     quarantined: set[int] = Field(default_factory=set)
     counts: Counts = Field(default_factory=Counts)
+    uncertain: set[int] = Field(default_factory=set)
+    """Items with a call whose bill can't be known."""
+    expected: list[int] = Field(default_factory=list)
+    models: list[str] = Field(default_factory=list)
+    model_of: list[int] = Field(default_factory=list)
+    trust: dict[str, Trust] = Field(default_factory=dict)
     exhausted: bool = False
     cancelled: bool = False
+    recalls: int = 0
+    """How often what it holds was called back."""
     hold: Hold | None = None
     probes: int = 0
 
@@ -221,6 +281,9 @@ class ChunkStart(BaseModel):
     life: int = 0
     """Which of its lives this is: above 0 the one before it vanished."""
     granted: int = 0
+    recalls: int = 0
+    trust: dict[str, Trust] = Field(default_factory=dict)
+    """What other chunks of the job have found out about the maxima of models."""
     sequence: int = 0
     state: GenerationState | None = None
 
@@ -238,18 +301,45 @@ class ChunkReport(BaseModel):
     wanted: int = 0
     """What it would like to have been granted in all; what it was granted where it wants nothing."""
     smallest: int = 0
-    """The cheapest item that it could start."""
+    """What the cheapest item that waits would need."""
+    pending_nano: int = 0
+    """What the items that wait are expected to cost."""
+    recalls: int = 0
+    """How many recalls it has heard."""
     starved: bool = False
     """Nothing is under way, and what it holds is returned: only a grant can start an item."""
+    spent: Spending = Field(default_factory=dict)
+    trust: dict[str, Trust] = Field(default_factory=dict)
     done: ChunkFacts | None = None
-    settled_by_model_nano: dict[str, int] = Field(default_factory=dict)
+    lines: list[ReportLine] = Field(default_factory=list)
+
+
+class Purse(BaseModel):
+    """What a job has of its tenant's account: running totals on both sides."""
+
+    granted: int = 0
+    returned: int = 0
+    told: AccountAsk | None = None
+    answered: int = 0
+    """The sequence of the last ask that was answered."""
+    short: Literal["day", "month"] | None = None
+    left: int = 0
+    until: datetime | None = None
+    give_back: bool = False
+    """A cap of the tenant's was lowered: return all that comes back, before asking again."""
 
 
 class JobProgress(BaseModel):
     """Where a job stands; goes whole to the next run."""
 
     summary: JobSummary
-    leases: Leases
+    leases: Leases[int]
+    purse: Purse = Field(default_factory=Purse)
+    recalls: int = 0
+    trust: dict[str, Trust] = Field(default_factory=dict)
+    stopped: Hold | None = None
+    """Nothing is bought until somebody says so."""
+    resumed_at: datetime | None = None
     chunks: list[PlannedChunk] = Field(default_factory=list)
     planned: bool = False
     next_chunk: int = 0
@@ -257,7 +347,8 @@ class JobProgress(BaseModel):
     reports: dict[int, ChunkReport] = Field(default_factory=dict)
     heard_at: dict[int, datetime] = Field(default_factory=dict)
     facts: list[ChunkFacts] = Field(default_factory=list)
-    settled_by_model_nano: dict[str, int] = Field(default_factory=dict)
+    lines: list[ReportLine] = Field(default_factory=list)
+    vanished_nano: int = 0
     cancelled: bool = False
     alone: GenerationState | None = None
     """The item of a job that runs it itself."""
@@ -268,19 +359,107 @@ class JobStart(BaseModel):
 
     place: Workplace
     summary: JobSummary
+    first_ask_nano: int = 0
+    """What to ask of the tenant's account at once, where the maximum is known before the plan is."""
     resume: JobProgress | None = None
 
 
 class GrantSignal(BaseModel):
-    """What a chunk was granted in all, ever."""
+    """What a chunk was granted in all, ever, and what others have found out about maxima."""
 
     granted: int
+    trust: dict[str, Trust] = Field(default_factory=dict)
+
+
+class RecallSignal(BaseModel):
+    """Return what is not reserved; this is the so-manieth recall."""
+
+    number: int
+
+
+class BudgetSignal(BaseModel):
+    """Another cap for a job; what is None stays as it is."""
+
+    cap_nano: int | None = None
+    on_exhausted: OnExhausted | None = None
 
 
 class RecordsAnswer(BaseModel):
     """The items of a running chunk that have ended or are under way."""
 
     records: list[ItemRecord]
+
+
+# --- the tenant's account ------------------------------------------------------------------------
+
+
+class AccountStart(BaseModel):
+    """Start of an account, or its state where it continues as new."""
+
+    tenant: str
+    caps: Caps
+    times: Times = Field(default_factory=Times)
+    updates_a_run: int = 1000
+    """It continues as new after so many asks."""
+    resume: TenantAccount | None = None
+
+
+class AccountTask(BaseModel):
+    """Which tenant's account."""
+
+    tenant: str
+
+
+class Restored(BaseModel):
+    """What was saved of an account that the engine does not know any more."""
+
+    account: TenantAccount | None = None
+
+
+class SaveTask(BaseModel):
+    """Save an account's state, and the totals of its months."""
+
+    account: TenantAccount
+
+
+class OpenAccountTask(BaseModel):
+    """Start a tenant's account if it does not run, and tell it what a job asks."""
+
+    tenant: str
+    ask: AccountAsk
+
+
+class ReconcileTask(BaseModel):
+    """What became of a job that its account has not heard of for long?"""
+
+    tenant: str
+    holder: str
+    settle_after: float
+    """Seconds after a job's end by which what it had under way has surely ended."""
+
+
+class Reconciled(BaseModel):
+    """``spent`` is all that the records of a vanished job show; None: it still runs, or may."""
+
+    spent: Spending | None = None
+    exact: bool = True
+    """Every chunk has left its results; if not, what was leased and is not in them is to be written off."""
+
+
+class EstimateTask(BaseModel):
+    """Plan a submission without keeping the plan."""
+
+    tenant: str
+    job: str
+    times: Times = Field(default_factory=Times)
+
+
+class Estimated(BaseModel):
+    """What planning would find."""
+
+    plan: Plan
+    cheapest_nano: int = 0
+    problems: list[dict[str, str | int | None]] = Field(default_factory=list)
 
 
 InspectedChunk.model_rebuild()

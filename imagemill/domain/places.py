@@ -20,6 +20,11 @@ def request_key(tenant: str, job: str) -> str:
     return f"jobs/{tenant}/{job}/request.json"
 
 
+def estimate_key(tenant: str, job: str) -> str:
+    """A submission whose cost is asked for; gone once it is answered (control)."""
+    return f"estimates/{tenant}/{job}.json"
+
+
 def claim_key(tenant: str, job: str) -> str:
     """Which run of the job's workflow is the one that runs it (control)."""
     return f"jobs/{tenant}/{job}/claim.json"
@@ -52,7 +57,12 @@ def report_key(tenant: str, job: str) -> str:
 
 def index_key(tenant: str, job: str, milliseconds: int) -> str:
     """The job in the list of ended ones, newest first in the order of keys (control)."""
-    return f"index/{tenant}/{10**14 - milliseconds:015d}-{job}.json"
+    return f"{index_prefix(tenant)}{10**14 - milliseconds:015d}-{job}.json"
+
+
+def index_prefix(tenant: str) -> str:
+    """The list of a tenant's ended jobs (control)."""
+    return f"index/{tenant}/"
 
 
 def idempotency_key(tenant: str, key: str) -> str:
@@ -74,6 +84,21 @@ def name_in_set(name: str, reservation: str) -> str:
 def recent_prefix(tenant: str, fingerprint: str) -> str:
     """The jobs that a submission of this content, without a key, was answered with (control)."""
     return f"idempotency/{tenant}/recent/{fingerprint}/"
+
+
+def caps_key(tenant: str) -> str:
+    """The caps that an operator has set for a tenant (control)."""
+    return f"usage/{tenant}/caps.json"
+
+
+def account_key(tenant: str) -> str:
+    """A tenant's account, as it was last saved (control)."""
+    return f"usage/{tenant}/account.json"
+
+
+def month_key(tenant: str, month: str) -> str:
+    """What a tenant spent in a month, by day and model (control)."""
+    return f"usage/{tenant}/{month}.json"
 
 
 _UNSAFE = re.compile(r"[^\w.,+@=()\- ]")

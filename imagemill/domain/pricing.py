@@ -1,19 +1,40 @@
-"""What a call can cost at most, and what it did cost, from the catalogue of models."""
+"""What a call can cost at least, usually and at most, and what it did cost, from a model's prices.
+
+All money is an integer of nano-dollars. Where the prices come from: `imagemill.domain.catalogue`.
+"""
 
 import math
-import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
-from importlib import resources
-from pathlib import Path
-from typing import Any
+from typing import Literal, Protocol, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 
-from imagemill.domain.request import ImageRequest
+from imagemill.domain.request import ImageRequest, OutputFormat
+
+Background = Literal["transparent", "opaque", "auto"]
+Parameter = Literal[
+    "background", "moderation", "output_compression", "stream", "partial_images", "complexity",
+    "safety_identifier", "input_fidelity", "mask", "markup",
+]  # fmt: skip
+"""What a request can say besides what every model takes: prompt, model, size, quality, format and n."""
+
+USUAL_SIZE = (1024, 1024)
+"""What ``size: auto`` is expected to become."""
+
+USUAL_QUALITY = "medium"
+"""What ``quality: auto`` is expected to become."""
 
 LARGEST_SIZE = (2880, 2880)
 """The legal size with the most tokens; what ``size: auto`` reserves."""
+
+FEWEST_PIXELS, MOST_PIXELS = 655_360, 8_294_400
+"""The area of an image, for the models since 2."""
+
+STEEPEST_RATIO = 3
+"""The long edge to the short one, at most, for the models since 2."""
 
 TEXT_OVERHEAD_TOKENS = 6
 """Added by the provider to the prompt's own tokens on generations."""
@@ -28,49 +49,218 @@ class Usage(BaseModel):
     text_out: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
-    """One model: prices in nano-dollars per token, the grid of each quality, the bound on text output."""
+class Estimate(BaseModel):
+    """What one call or many can cost, in nano-dollars, by the prices as they are: low <= expected <= high."""
 
-    name: str
+    low_nano: int = 0
+    expected_nano: int = 0
+    high_nano: int = 0
+    """The maximum, which is what gets reserved."""
+    uncertain: list[str] = Field(default_factory=list)
+    """Why the band may be wrong, a sentence for each model that rests on something unpublished; sorted."""
+
+    @classmethod
+    def zero(cls) -> "Estimate":
+        """What nothing costs."""
+        return cls()
+
+    def plus(self, other: "Estimate") -> "Estimate":
+        """The sum."""
+        return Estimate(
+            low_nano=self.low_nano + other.low_nano,
+            expected_nano=self.expected_nano + other.expected_nano,
+            high_nano=self.high_nano + other.high_nano,
+            uncertain=sorted({*self.uncertain, *other.uncertain}),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a call costs tokens for besides its request.
+
+    `references` are the pixels (width, height) of each image that is sent along, a mask included.
+    `partial_images` are those streamed before each finished image.
+    """
+
+    references: tuple[tuple[int, int], ...] = ()
+    high_fidelity: bool = False
+    partial_images: int = 0
+
+
+NO_INPUTS = Inputs()
+"""A plain generation: nothing but its prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A number of tokens, or a sum in nano-dollars: at least, usually, at most."""
+
+    low: int
+    expected: int
+    high: int
+
+    @classmethod
+    def exactly(cls, number: int) -> "Band":
+        """A number that is known."""
+        return cls(number, number, number)
+
+    def plus(self, other: "Band") -> "Band":
+        """The sum."""
+        return Band(self.low + other.low, self.expected + other.expected, self.high + other.high)
+
+    def times(self, number: int) -> "Band":
+        """So many of it."""
+        return Band(self.low * number, self.expected * number, self.high * number)
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Nano-dollars a token.
+
+    Cached input is listed and never counted: an answer does not say what was cached, and the full price
+    keeps the books above the bill.
+    """
+
     text_in: int
     image_in: int
     image_out: int
     text_out: int
-    text_out_tokens: int
-    grid: dict[str, int]
+    text_in_cached: int | None = None
+    image_in_cached: int | None = None
 
-    def maximum(self, request: ImageRequest) -> int:
-        """The most that a call can cost, in nano-dollars.
 
-        ``auto`` quality counts as the model's best, ``auto`` size as the one with the most tokens,
-        and the prompt as one token a UTF-8 byte, which a tokenizer never exceeds.
-        """
-        quality = (
-            max(self.grid, key=lambda name: self.grid[name]) if request.quality == "auto" else request.quality
-        )
-        size = LARGEST_SIZE if request.size == "auto" else parse_size(request.size)
-        text = len(request.prompt.encode()) + TEXT_OVERHEAD_TOKENS
-        image = (
-            output_tokens(self.grid[quality], *size) * self.image_out + self.text_out_tokens * self.text_out
-        )
-        return text * self.text_in + request.n * image
+# --- tokens of images ----------------------------------------------------------------------------
 
-    def cost(self, usage: Usage) -> int:
-        """What a call cost by its usage, in nano-dollars."""
-        return (
-            usage.text_in * self.text_in
-            + usage.image_in * self.image_in
-            + usage.image_out * self.image_out
-            + usage.text_out * self.text_out
+
+class Output(Protocol):
+    """How a model counts the tokens of a finished image."""
+
+    @property
+    def qualities(self) -> tuple[str, ...]:
+        """The qualities that it draws."""
+        ...
+
+    def tokens(self, quality: str, size: str) -> Band:
+        """Output tokens of one image; the size may be ``auto``, the quality may not."""
+        ...
+
+    def size_problem(self, size: str) -> str | None:
+        """Why this size (``WxH``) is not taken, or None where it is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Tokens by quality and size; no other size is taken."""
+
+    rows: Mapping[str, Mapping[str, int]]
+
+    @property
+    def qualities(self) -> tuple[str, ...]:
+        """As `Output` says."""
+        return tuple(self.rows)
+
+    def tokens(self, quality: str, size: str) -> Band:
+        """As `Output` says."""
+        row = self.rows[quality]
+        if size != "auto":
+            return Band.exactly(row[size])
+        most = max(row.values())
+        usual = "{}x{}".format(*USUAL_SIZE)
+        return Band(min(row.values()), row.get(usual, most), most)
+
+    def size_problem(self, size: str) -> str | None:
+        """As `Output` says."""
+        sizes = next(iter(self.rows.values()))
+        return None if size in sizes else f"the sizes are {', '.join(sizes)} or auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The provider's published formula, with the number of each quality.
+
+    `factors` scale it by quality where a newer model is known by an upper bound alone: it counts at most
+    that many times what the formula says, and is expected to.
+    """
+
+    cells: Mapping[str, int]
+    factors: Mapping[str, Decimal]
+
+    @property
+    def qualities(self) -> tuple[str, ...]:
+        """As `Output` says."""
+        return tuple(self.cells)
+
+    def tokens(self, quality: str, size: str) -> Band:
+        """As `Output` says."""
+        band = self._unscaled(self.cells[quality], size)
+        factor = self.factors.get(quality, Decimal(1))
+        return Band(
+            math.ceil(band.low * min(factor, Decimal(1))),
+            math.ceil(band.expected * factor),
+            math.ceil(band.high * factor),
         )
+
+    def size_problem(self, size: str) -> str | None:
+        """As `Output` says."""
+        return size_problem(*parse_size(size))
+
+    @staticmethod
+    def _unscaled(grid: int, size: str) -> Band:
+        if size != "auto":
+            return Band.exactly(output_tokens(grid, *parse_size(size)))
+        # The smallest area at the steepest ratio: no size is quite both, and none has fewer tokens.
+        least = _grid_tokens(grid, _short_side(grid, 1, STEEPEST_RATIO), FEWEST_PIXELS)
+        return Band(least, output_tokens(grid, *USUAL_SIZE), output_tokens(grid, *LARGEST_SIZE))
+
+
+class Tiles(BaseModel):
+    """Input images as the models before 2 count them: tiles, after scaling the short side to one tile."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    base: NonNegativeInt
+    tile: NonNegativeInt
+    high_fidelity_square: NonNegativeInt = 0
+    """Added for a square image at high fidelity."""
+    high_fidelity_other: NonNegativeInt = 0
+
+    def tokens(self, width: int, height: int, *, high_fidelity: bool) -> Band:
+        """Input tokens of one image. As the short side is one tile long, only the ratio counts."""
+        short, long = sorted((width, height))
+        fidelity = self.high_fidelity_square if short == long else self.high_fidelity_other
+        return Band.exactly(
+            self.base + self.tile * _ceil_div(long, short) + (fidelity if high_fidelity else 0)
+        )
+
+
+class Megapixels(BaseModel):
+    """Input images as the models since 2 count them: by their area, up to a most."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    per_megapixel: NonNegativeInt
+    """For 1024x1024 pixels, about."""
+    most: NonNegativeInt
+
+    def tokens(self, width: int, height: int, *, high_fidelity: bool) -> Band:
+        """Input tokens of one image. Since the rate is only about right, the bound is the most."""
+        about = min(self.most, _ceil_div(width * height * self.per_megapixel, 1024 * 1024))
+        return Band(about, about, self.most)
 
 
 def output_tokens(grid: int, width: int, height: int) -> int:
     """Output tokens of one image (the provider's published formula for its models since 2)."""
     short, long = sorted((width, height))
-    side = math.floor(Decimal(grid * short) / long + Decimal("0.5"))
-    return math.ceil(Decimal(grid * side * (2_000_000 + width * height)) / 4_000_000)
+    return _grid_tokens(grid, _short_side(grid, short, long), width * height)
+
+
+def _short_side(grid: int, short: int, long: int) -> int:
+    return math.floor(Decimal(grid * short) / long + Decimal("0.5"))
+
+
+def _grid_tokens(grid: int, side: int, pixels: int) -> int:
+    return _ceil_div(grid * side * (2_000_000 + pixels), 4_000_000)
 
 
 def parse_size(size: str) -> tuple[int, int]:
@@ -79,89 +269,195 @@ def parse_size(size: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-class Catalogue:
-    """The models that can be priced, by every name that they go under."""
-
-    def __init__(self, version: str, models: list[tuple[Model, list[str]]]) -> None:
-        self.version = version
-        self._by_name = {name: model for model, aliases in models for name in [model.name, *aliases]}
-
-    @classmethod
-    def load(cls, path: Path | None = None) -> "Catalogue":
-        """Read the catalogue that ships with the service, or an operator's own file of the same form."""
-        text = (
-            path.read_text() if path else resources.files(__package__).joinpath("catalogue.toml").read_text()
-        )
-        data = tomllib.loads(text)
-        return cls(data["version"], [_read_model(name, row) for name, row in data["models"].items()])
-
-    def __contains__(self, name: str) -> bool:
-        """Is there a price for this model?"""
-        return name in self._by_name
-
-    @property
-    def names(self) -> list[str]:
-        """Every model name and alias, sorted."""
-        return sorted(self._by_name)
-
-    def model(self, name: str) -> Model:
-        """The model of that name.
-
-        Raises:
-            KeyError: the catalogue does not price it; unknown is not zero.
-        """
-        return self._by_name[name]
-
-    def problems(self, request: ImageRequest) -> list[tuple[str, str]]:
-        """What is wrong with a request for its model: (field, what would be right); empty if nothing."""
-        if request.model not in self:
-            known = ", ".join(self.names)
-            return [("model", f"{request.model!r} has no price in the catalogue; priced are: {known}")]
-        model = self.model(request.model)
-        found = []
-        if request.quality not in {*model.grid, "auto"}:
-            found.append(
-                ("quality", f"{model.name} takes {', '.join(model.grid)} or auto, not {request.quality}")
-            )
-        if request.size != "auto" and (problem := size_problem(*parse_size(request.size))):
-            found.append(("size", f"{request.size}: {problem}"))
-        if request.background == "transparent" and request.output_format == "jpeg":
-            found.append(("background", "jpeg has no transparency; ask for png or webp"))
-        if request.output_compression is not None and request.output_format == "png":
-            found.append(("output_compression", "png is not compressed with loss; ask for webp or jpeg"))
-        return found
-
-
 def size_problem(width: int, height: int) -> str | None:
     """Why the models since 2 don't take this size, or None where they do."""
     if width % 16 or height % 16:
         return "both edges must be divisible by 16"
     if max(width, height) > 3840:
         return "no edge may be longer than 3840 pixels"
-    if max(width, height) > 3 * min(width, height):
+    if max(width, height) > STEEPEST_RATIO * min(width, height):
         return "the ratio must lie between 1:3 and 3:1"
-    if not 655_360 <= width * height <= 8_294_400:
-        return "an image must have 655,360 to 8,294,400 pixels"
+    if not FEWEST_PIXELS <= width * height <= MOST_PIXELS:
+        return f"an image must have {FEWEST_PIXELS:,} to {MOST_PIXELS:,} pixels"
     return None
 
 
-def _read_model(name: str, row: dict[str, Any]) -> tuple[Model, list[str]]:
-    kinds = ("text_in", "image_in", "image_out", "text_out")
-    prices = {kind: _nano_per_token(name, kind, row.get(kind)) for kind in kinds}
-    if prices["text_out"] and "text_out_tokens" not in row:
-        raise ValueError(f"catalogue: model {name} bills text output; give its bound as text_out_tokens")
-    text_out_tokens = row.get("text_out_tokens", 0)
-    return Model(name=name, grid=row["grid"], text_out_tokens=text_out_tokens, **prices), row.get(
-        "aliases", []
-    )
+def _text_tokens(prompt: str) -> Band:
+    """A tokenizer never makes more tokens of a prompt than it has UTF-8 bytes, and usually one of four."""
+    size = len(prompt.encode())
+    return Band(_ceil_div(size, 8), _ceil_div(size, 4) + TEXT_OVERHEAD_TOKENS, size + TEXT_OVERHEAD_TOKENS)
 
 
-def _nano_per_token(model: str, kind: str, usd_per_million: str | None) -> int:
-    if usd_per_million is None:
-        raise ValueError(f'catalogue: model {model} has no price for {kind}; write "0" if it is free')
-    nano = Decimal(usd_per_million) * 1000
-    if nano != nano.to_integral_value() or nano < 0:
-        raise ValueError(
-            f"catalogue: model {model}, {kind}: {usd_per_million!r} is not a price in whole nano-dollars"
+def _ceil_div(dividend: int, divisor: int) -> int:
+    return -(-dividend // divisor)
+
+
+# --- models --------------------------------------------------------------------------------------
+
+
+class Rate(Protocol):
+    """How a model is billed; sums in nano-dollars, before any factor."""
+
+    @property
+    def output(self) -> Output | None:
+        """How finished images are counted; None: they are not, and any size and quality is taken."""
+        ...
+
+    def band(self, request: ImageRequest, inputs: Inputs) -> Band:
+        """What a call can cost."""
+        ...
+
+    def cost(self, usage: Usage, images: int) -> int:
+        """What a call did cost."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Flat:
+    """A price for each image that is delivered, whatever else is asked for."""
+
+    image_nano: int
+
+    @property
+    def output(self) -> None:
+        """As `Rate` says."""
+        return
+
+    def band(self, request: ImageRequest, inputs: Inputs) -> Band:
+        """As `Rate` says."""
+        return Band.exactly(request.n * self.image_nano)
+
+    def cost(self, usage: Usage, images: int) -> int:
+        """As `Rate` says."""
+        return images * self.image_nano
+
+
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """Prices by kind of token, and how many tokens of each kind there are."""
+
+    prices: Prices
+    output: Output
+    text_out_tokens: int = 0
+    """The most text that comes with an image."""
+    text_out_expected: Mapping[str, int] | None = None
+    """The mean by quality; a quality that is not in it brings none."""
+    partial_image_tokens: int = 0
+    """Output tokens of each partial image."""
+    references: Tiles | Megapixels | None = None
+    """How input images are counted; None: they can't be."""
+
+    def band(self, request: ImageRequest, inputs: Inputs) -> Band:
+        """As `Rate` says.
+
+        Raises:
+            ValueError: there are input images, and no rule to count them by.
+        """
+        text = _text_tokens(request.prompt).times(self.prices.text_in)
+        images = self._images(request.quality, request.size)
+        partial = self.partial_image_tokens * inputs.partial_images * self.prices.image_out
+        # A finished image can be there before any partial one was.
+        each = images.plus(Band(0, partial, partial))
+        return text.plus(self._references(inputs)).plus(each.times(request.n))
+
+    def cost(self, usage: Usage, images: int) -> int:
+        """As `Rate` says."""
+        return (
+            usage.text_in * self.prices.text_in
+            + usage.image_in * self.prices.image_in
+            + usage.image_out * self.prices.image_out
+            + usage.text_out * self.prices.text_out
         )
-    return int(nano)
+
+    def _references(self, inputs: Inputs) -> Band:
+        whole = Band.exactly(0)
+        for width, height in inputs.references:
+            if self.references is None:
+                raise ValueError("the catalogue has no rule for the tokens of this model's input images")
+            whole = whole.plus(self.references.tokens(width, height, high_fidelity=inputs.high_fidelity))
+        return whole.times(self.prices.image_in)
+
+    def _images(self, quality: str, size: str) -> Band:
+        """One image; ``auto`` can turn out as the cheapest quality, and as the dearest."""
+        if quality != "auto":
+            return self._image(quality, size)
+        bands = {name: self._image(name, size) for name in self.output.qualities}
+        high = max(band.high for band in bands.values())
+        usual = bands.get(USUAL_QUALITY)
+        return Band(min(band.low for band in bands.values()), usual.expected if usual else high, high)
+
+    def _image(self, quality: str, size: str) -> Band:
+        mean = (self.text_out_expected or {}).get(quality, 0)
+        text = Band(0, mean, self.text_out_tokens).times(self.prices.text_out)
+        return self.output.tokens(quality, size).times(self.prices.image_out).plus(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model: how it is billed, what it takes, and how long it lives."""
+
+    name: str
+    rate: Rate
+    factor: Decimal = Decimal(1)
+    """What a reseller takes of the price; positive. A call's sum is rounded up to whole nano-dollars."""
+    formats: tuple[OutputFormat, ...] = get_args(OutputFormat)
+    backgrounds: tuple[Background, ...] = get_args(Background)
+    parameters: tuple[Parameter, ...] = get_args(Parameter)
+    batch_factor: Decimal = Decimal(1)
+    """What the provider's batch endpoint takes of the price; 1 where that is not documented."""
+    uncertain: str | None = None
+    """Why the maximum may be too low: it rests on a bound that is not published."""
+    shutdown: date | None = None
+    """The first day on which it is not served any more."""
+    successor: str | None = None
+
+    @property
+    def qualities(self) -> tuple[str, ...]:
+        """The qualities that it draws, ``auto`` aside; empty: any."""
+        return self.rate.output.qualities if self.rate.output else ()
+
+    def size_problem(self, size: str) -> str | None:
+        """Why this size is not taken, or None where it is."""
+        return self.rate.output.size_problem(size) if self.rate.output and size != "auto" else None
+
+    def maximum(self, request: ImageRequest, inputs: Inputs = NO_INPUTS) -> int:
+        """The most that a call can cost, in nano-dollars: the high end of its estimate.
+
+        ``auto`` quality counts as the model's best, ``auto`` size as the one with the most tokens,
+        and the prompt as one token a UTF-8 byte, which a tokenizer never exceeds.
+
+        Raises:
+            KeyError: the model does not draw this quality or size (`Catalogue.problems` tells before).
+            ValueError: there are input images, and no rule to count them by.
+        """
+        return self._charged(self.rate.band(request, inputs).high)
+
+    def estimate(self, request: ImageRequest, inputs: Inputs = NO_INPUTS) -> Estimate:
+        """What a call can cost if it delivers every image that it asks for.
+
+        Low is the cheapest that ``auto`` can become, with no text output and eight bytes of the prompt
+        a token. Expected is medium quality, 1024x1024, four bytes a token and the mean text output.
+        High is the maximum.
+
+        Raises:
+            KeyError: the model does not draw this quality or size.
+            ValueError: there are input images, and no rule to count them by.
+        """
+        band = self.rate.band(request, inputs)
+        return Estimate(
+            low_nano=self._charged(band.low),
+            expected_nano=self._charged(band.expected),
+            high_nano=self._charged(band.high),
+            uncertain=[f"what {self.name} costs is uncertain: {self.uncertain}"] if self.uncertain else [],
+        )
+
+    def cost(self, usage: Usage, images: int) -> int:
+        """What a call cost that delivered so many images, in nano-dollars.
+
+        By its usage; where the price is flat, by its images alone.
+        """
+        return self._charged(self.rate.cost(usage, images))
+
+    def _charged(self, nano: int) -> int:
+        numerator, denominator = self.factor.as_integer_ratio()
+        return _ceil_div(nano * numerator, denominator)

@@ -1,7 +1,11 @@
 """One line of the results: what the plan says of an item, and what became of it."""
 
+from collections.abc import Iterable
+
+from imagemill.domain.budget import UNKNOWN_MODEL, Spend, Spending
 from imagemill.domain.errors import explain
 from imagemill.domain.item import CallRecord, DeliveredImage, ItemRecord, ItemResult, PlannedItem, Problem
+from imagemill.domain.job import ReportLine, add_lines
 from imagemill.domain.places import image_key, name_in_set
 
 
@@ -25,6 +29,37 @@ def result_of(item: PlannedItem, record: ItemRecord, prefix: str, job: str) -> I
         problem=_problem(item, record),
         warnings=record.warnings,
         attempts=record.attempts,
+    )
+
+
+def spent_by(result: ItemResult) -> Spending:
+    """What an item cost, by model."""
+    spend = Spend(
+        settled=sum(a.cost_nano for a in result.attempts if a.outcome in ("settled", "recovered")),
+        written_off=sum(a.cost_nano for a in result.attempts if a.outcome == "written_off"),
+    )
+    return {result.model or UNKNOWN_MODEL: spend} if spend.total else {}
+
+
+def report_lines(results: Iterable[ItemResult]) -> list[ReportLine]:
+    """What items cost, by model and state."""
+    lines: list[ReportLine] = []
+    for result in results:
+        lines = add_lines(lines, [_line(result)])
+    return lines
+
+
+def _line(result: ItemResult) -> ReportLine:
+    model = result.model or UNKNOWN_MODEL
+    spend = spent_by(result).get(model, Spend())
+    return ReportLine(
+        model=model,
+        state=result.state,
+        items=1,
+        images=len(result.images),
+        settled_nano=spend.settled,
+        written_off_nano=spend.written_off,
+        uncertain=int(spend.written_off > 0),
     )
 
 

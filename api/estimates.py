@@ -1,0 +1,67 @@
+"""What a submission would cost, and what is wrong with its rows: planned as it would be, and thrown away."""
+
+from typing import Literal
+
+from api.checks import problems_of, warnings_of
+from api.context import Context
+from api.models import JobBody, ValidationAnswer
+from api.problems import ESTIMATE_SLOW, Problem
+from api.status import estimate_answer, invalid_rows
+from api.submission import record_of
+from imagemill.domain.errors import InvalidInput
+from imagemill.domain.ids import new_id
+from imagemill.domain.item import Problem as ItemProblem
+from imagemill.domain.messages import Estimated, EstimateTask
+from imagemill.domain.money import format_usd, parse_usd
+from imagemill.domain.places import estimate_key
+from imagemill.domain.pricing import Estimate
+
+Enough = Literal["surely", "likely", "not_for_all", "not_for_any"]
+
+
+async def validate(parts: Context, tenant: str, body: JobBody) -> ValidationAnswer:
+    """Estimate a submission. Nothing is started.
+
+    Raises:
+        InvalidInput: it would be refused.
+        Problem: it has more rows than can be read while the caller waits.
+    """
+    problems = await problems_of(parts, tenant, body)
+    if problems:
+        raise InvalidInput(problems)
+    question = record_of(new_id("job"), tenant, body)
+    where = estimate_key(tenant, question.job)
+    await parts.control.put(where, question.model_dump_json(exclude_none=True).encode())
+    task = EstimateTask(tenant=tenant, job=question.job, times=parts.times)
+    found = await parts.engine.estimate(task, parts.work.estimate_seconds)
+    if found is None:
+        await parts.control.delete(where)
+        raise Problem(
+            ESTIMATE_SLOW,
+            f"the rows could not be read within {parts.work.estimate_seconds:g} seconds; "
+            "ask with a part of them",
+        )
+    return _answer(parts, body, found)
+
+
+def _answer(parts: Context, body: JobBody, found: Estimated) -> ValidationAnswer:
+    plan, cap = found.plan, parse_usd(body.budget.limit_usd)
+    estimate = plan.estimate or Estimate()
+    failure = plan.failure and ItemProblem(code=plan.failure, detail=plan.failure_detail or "")
+    return ValidationAnswer(
+        items=plan.items,
+        invalid_rows=invalid_rows(plan.invalid_rows, found.problems) if plan.invalid_rows else None,
+        estimate=estimate_answer(estimate),
+        limit_usd=format_usd(cap),
+        enough=_enough(estimate, cap, found.cheapest_nano),
+        failure=failure or None,
+        warnings=warnings_of(parts, body),
+    )
+
+
+def _enough(estimate: Estimate, cap: int, cheapest: int) -> Enough:
+    if cap >= estimate.high_nano:
+        return "surely"
+    if cap < cheapest:
+        return "not_for_any"
+    return "likely" if cap >= estimate.expected_nano else "not_for_all"

@@ -1,0 +1,19 @@
+"""The caps of a tenant: what an operator has set for it, or what the settings give every tenant."""
+
+from imagemill.domain.errors import ObjectMissing
+from imagemill.domain.places import caps_key
+from imagemill.domain.tenant import Caps
+from imagemill.ports import ObjectStore
+
+
+async def caps_of(control: ObjectStore, tenant: str, defaults: Caps) -> Caps:
+    """The caps that are in force."""
+    try:
+        return Caps.model_validate_json(await control.get(caps_key(tenant)))
+    except ObjectMissing:
+        return defaults
+
+
+async def set_caps(control: ObjectStore, tenant: str, caps: Caps) -> None:
+    """Set a tenant's caps; its account is to be told."""
+    await control.put(caps_key(tenant), caps.model_dump_json().encode())

@@ -1,0 +1,255 @@
+"""The account of a tenant: caps by day and by month over all its jobs, and what each job has leased.
+
+    cap of a window >= spent in the window + leased and not yet spent
+
+What is leased when a window turns counts in the new window as well as in the old one, until it is spent.
+What a job tells counts on the day on which it tells it.
+"""
+
+from datetime import date, datetime
+from typing import Literal
+
+from pydantic import BaseModel, Field, field_validator
+
+from imagemill.domain.budget import UNCAPPED, UNKNOWN_MODEL, Lease, Spend, Spending, merged, total
+from imagemill.domain.windows import end_of_day, end_of_month, month, month_before, zone
+
+Window = Literal["day", "month"]
+
+
+class Caps(BaseModel):
+    """What a tenant may spend, in nano-dollars; None: no cap."""
+
+    day_nano: int | None = None
+    month_nano: int | None = None
+    time_zone: str = "UTC"
+    """Whose midnight ends a day: an IANA name, or an offset such as ``+05:30``."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        zone(name)
+        return name
+
+    @property
+    def any(self) -> bool:
+        """Is there a cap at all?"""
+        return self.day_nano is not None or self.month_nano is not None
+
+
+class AccountAsk(BaseModel):
+    """What a job tells its tenant's account: running totals, and a wish. The highest sequence counts."""
+
+    holder: str
+    """The job, and which of its runs: ``job_…/1a2b3c4d``."""
+    sequence: int
+    granted: int = 0
+    """What it has been granted in all, as far as it has heard."""
+    returned: int = 0
+    spent: Spending = Field(default_factory=dict)
+    wanted: int = 0
+    """What it would like to have been granted in all; what it was granted where it wants nothing."""
+    smallest: int = 0
+    """The least that would let it start an item; 0: it does not wait for money."""
+    done: bool = False
+
+    @property
+    def job(self) -> str:
+        """Whom to answer."""
+        return job_of(self.holder)
+
+
+def job_of(holder: str) -> str:
+    """The job of a holder of a lease."""
+    return holder.partition("/")[0]
+
+
+class AccountGrant(BaseModel):
+    """The account's answer: running totals, so that repeats are harmless."""
+
+    granted: int
+    returned: int = 0
+    answered: int = 0
+    """The sequence of the last ask that it has taken in."""
+    short: Window | None = None
+    """The window that leaves too little, where something was wanted."""
+    left: int = 0
+    """What it leaves."""
+    until: datetime | None = None
+    """When that window ends."""
+
+
+class TenantLease(Lease):
+    """A job's share, and what it waits for."""
+
+    sequence: int = 0
+    wanted: int = 0
+    smallest: int = 0
+    heard_at: datetime | None = None
+    lost_on: dict[str, Spending] = Field(default_factory=dict)
+    """The days on which its write-offs were counted: a recovered one is taken back there, and only there."""
+
+    @property
+    def missing(self) -> int:
+        """What it would like to have more."""
+        return max(0, self.wanted - self.granted)
+
+
+class TenantAccount(BaseModel):
+    """The whole state of a tenant's account."""
+
+    tenant: str
+    caps: Caps
+    today: date
+    leases: dict[str, TenantLease] = Field(default_factory=dict)
+    days: dict[str, Spending] = Field(default_factory=dict)
+    """Spent by day and model: this month and the one before."""
+
+    # --- what is left -------------------------------------------------------------------------
+
+    @property
+    def leased(self) -> int:
+        """Leased to jobs and not yet spent, as far as they have told."""
+        return sum(lease.unspent for lease in self.leases.values())
+
+    def cap(self, window: Window) -> int | None:
+        """The cap that was set for a window."""
+        return self.caps.day_nano if window == "day" else self.caps.month_nano
+
+    def spent_in(self, window: Window) -> Spending:
+        """Spent in the window that is open now, by model."""
+        prefix = self.today.isoformat() if window == "day" else month(self.today)
+        return merged(spent for day, spent in self.days.items() if day.startswith(prefix))
+
+    def left_in(self, window: Window) -> int:
+        """What the window leaves to lease: never below 0; UNCAPPED where it has no cap."""
+        cap = self.cap(window)
+        if cap is None:
+            return UNCAPPED
+        return max(0, cap - total(self.spent_in(window)).total - self.leased)
+
+    @property
+    def free(self) -> int:
+        """What can be leased now."""
+        return min(self.left_in("day"), self.left_in("month"))
+
+    @property
+    def over(self) -> bool:
+        """Is more leased than a cap still allows? Only after one was lowered, or after drift."""
+        return self.leased > 0 and any(self._over(window) for window in ("day", "month"))
+
+    def _over(self, window: Window) -> bool:
+        cap = self.cap(window)
+        return cap is not None and total(self.spent_in(window)).total + self.leased > cap
+
+    # --- jobs ---------------------------------------------------------------------------------
+
+    def hear(self, ask: AccountAsk, now: datetime) -> bool:
+        """Take in what a job tells. False: it was told before, or something newer was."""
+        lease = self.leases.get(ask.holder)
+        if lease is None:
+            if ask.done and not ask.spent:
+                return False
+            lease = self.leases.setdefault(ask.holder, TenantLease())
+        if ask.sequence <= lease.sequence:
+            return False
+        lease.sequence, lease.heard_at = ask.sequence, now
+        self._count(lease, ask.spent)
+        lease.tell(granted=ask.granted, returned=max(lease.returned, ask.returned), spent=ask.spent)
+        lease.wanted, lease.smallest = ask.wanted, ask.smallest
+        if ask.done:
+            del self.leases[ask.holder]
+        return True
+
+    def close(self, holder: str, spent: Spending, *, exact: bool) -> None:
+        """A holder's end was found out, and all that its records show as spent.
+
+        Where they may not be all, the rest of what it held counts as spent too.
+        """
+        lease = self.leases.pop(holder)
+        self._count(lease, spent)
+        rest = lease.granted - lease.returned - total(spent).total
+        if not exact and rest > 0:
+            lost = {UNKNOWN_MODEL: Spend(written_off=rest)}
+            self._count(TenantLease(), lost)
+
+    def grant(self, holder: str) -> bool:
+        """Lease a job more, if what is free of its wish is worth it. Says whether it was."""
+        lease, free = self.leases[holder], self.free
+        least = lease.smallest or max(1, lease.missing // 4)
+        if not lease.missing or free < least:
+            return False
+        lease.granted += min(lease.missing, free)
+        return True
+
+    def serve(self) -> list[str]:
+        """Lease to all who wait, those first who waited longest. Answers whom."""
+        waiting = sorted(
+            (holder for holder, lease in self.leases.items() if lease.missing),
+            key=lambda holder: self.leases[holder].sequence,
+        )
+        return [holder for holder in waiting if self.grant(holder)]
+
+    def answer(self, holder: str, now: datetime) -> AccountGrant:
+        """What a job is to be told."""
+        lease = self.leases[holder]
+        short = self._short(lease.smallest or 1) if lease.missing else None
+        return AccountGrant(
+            granted=lease.granted,
+            returned=lease.returned,
+            answered=lease.sequence,
+            short=short,
+            left=self.left_in(short) if short else 0,
+            until=self._end(short, now) if short else None,
+        )
+
+    def _short(self, least: int) -> Window | None:
+        """The window that leaves less than that; the longer one, if both do."""
+        windows: tuple[Window, Window] = ("month", "day")
+        return next((window for window in windows if self.left_in(window) < least), None)
+
+    def _end(self, window: Window, now: datetime) -> datetime:
+        end = end_of_day if window == "day" else end_of_month
+        return end(now, self.caps.time_zone)
+
+    # --- days ---------------------------------------------------------------------------------
+
+    def turn(self, today: date) -> bool:
+        """A day has begun. False: it has not, or a clock or a time zone was turned back.
+
+        Of days before the month before, nothing is kept here.
+        """
+        if today <= self.today:
+            return False
+        self.today = today
+        kept = (month(today), month_before(today))
+        self.days = {day: spent for day, spent in self.days.items() if day.startswith(kept)}
+        return True
+
+    def _count(self, lease: TenantLease, spent: Spending) -> None:
+        """Count what a job has spent since it last told, today."""
+        for model, now in spent.items():
+            more = now.minus(lease.spent.get(model, Spend()))
+            if more.written_off < 0:
+                left = self._take_back(lease, model, -more.written_off)
+                more.written_off = -left
+            self._add(self.days, self.today.isoformat(), model, more)
+            if more.written_off > 0:
+                self._add(lease.lost_on, self.today.isoformat(), model, Spend(written_off=more.written_off))
+
+    def _take_back(self, lease: TenantLease, model: str, amount: int) -> int:
+        """Take a write-off that was recovered from the days that it was counted on; answers what is left."""
+        for day in sorted(lease.lost_on, reverse=True):
+            known = lease.lost_on[day].get(model, Spend()).written_off
+            taken = min(known, amount)
+            if taken:
+                self._add(lease.lost_on, day, model, Spend(written_off=-taken))
+                if day in self.days:
+                    self._add(self.days, day, model, Spend(written_off=-taken))
+                amount -= taken
+        return amount
+
+    @staticmethod
+    def _add(days: dict[str, Spending], day: str, model: str, more: Spend) -> None:
+        if more.settled or more.written_off:
+            days[day] = merged([days.get(day, {}), {model: more}])

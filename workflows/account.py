@@ -1,0 +1,247 @@
+"""imagemill.account: the caps of a tenant by day and month, leased to all its jobs.
+
+1. where the engine has forgotten it, restore what was saved;
+2. answer each ask at once, possibly with nothing, and remember who waits;
+3. when a window turns, a cap changes or money comes back, lease to those who wait;
+4. now and then save, look for holders that have vanished, and continue as new.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
+
+from temporalio import workflow
+from temporalio.exceptions import TemporalError
+
+with workflow.unsafe.imports_passed_through():
+    from imagemill.domain.messages import (
+        ACCOUNT,
+        ACCOUNT_GRANT,
+        ACCOUNT_RECALL,
+        ASK,
+        CAPS_MEMO,
+        RECONCILE,
+        RESTORE_ACCOUNT,
+        SAVE_ACCOUNT,
+        SET_CAPS,
+        SWEEP,
+        USAGE,
+        AccountStart,
+        AccountTask,
+        Nothing,
+        Reconciled,
+        ReconcileTask,
+        Restored,
+        SaveTask,
+    )
+    from imagemill.domain.tenant import AccountAsk, Caps, TenantAccount, job_of
+    from imagemill.domain.windows import day_of, end_of_day
+    from workflows import policies
+
+
+@workflow.defn(name=ACCOUNT)
+class AccountWorkflow:
+    """One a tenant; it never ends by itself."""
+
+    @workflow.init
+    def __init__(self, start: AccountStart) -> None:
+        self.start = start
+        self.account = start.resume or TenantAccount(
+            tenant=start.tenant,
+            caps=start.caps,
+            today=day_of(workflow.now(), start.caps.time_zone),
+        )
+        self._open = start.resume is not None
+        self._asks: list[AccountAsk] = []
+        self._caps: list[Caps] = []
+        self._heard = 0
+        self._changed = False
+        self._sweep_due = self._wake = False
+        self._house: asyncio.Task[None] | None = None
+        self._saved_at = self._swept_at = workflow.now()
+
+    @workflow.run
+    async def run(self, start: AccountStart) -> None:
+        """Lease, for as long as the tenant exists."""
+        if not self._open:
+            await self._restore()
+        workflow.upsert_memo({CAPS_MEMO: self.account.caps})
+        while self._heard < start.updates_a_run and not policies.history_is_long():
+            await self._woken()
+            self._turn()
+            await self._take_caps()
+            await self._lease()
+            self._keep_house()
+        await self._continue_as_new()
+
+    # --- from outside -------------------------------------------------------------------------
+
+    @workflow.signal(name=ASK)
+    def ask(self, ask: AccountAsk) -> None:
+        """A job tells its running totals, and what it wants."""
+        self._asks.append(ask)
+        self._wake = True
+
+    @workflow.signal(name=SET_CAPS)
+    def set_caps(self, caps: Caps) -> None:
+        """Other caps from now on."""
+        self._caps.append(caps)
+        self._wake = True
+
+    @workflow.signal(name=SWEEP)
+    def sweep(self) -> None:
+        """Look for vanished holders now."""
+        self._sweep_due = self._wake = True
+
+    @workflow.query(name=USAGE)
+    def usage(self) -> TenantAccount:
+        """The whole state."""
+        return self.account
+
+    # --- steps --------------------------------------------------------------------------------
+
+    async def _restore(self) -> None:
+        """Where an account of this tenant was saved, the engine has lost it: go on from there."""
+        restored = await workflow.execute_activity(
+            RESTORE_ACCOUNT,
+            AccountTask(tenant=self.start.tenant),
+            result_type=Restored,
+            **policies.account_bookkeeping(self.start.times),
+        )
+        if restored.account:
+            self.account = restored.account
+            self.account.caps = self.start.caps
+        self._open = True
+
+    async def _woken(self) -> None:
+        """Wait for news, or for the next thing that is due by the clock."""
+        patience = max(timedelta(0), self._next_due() - workflow.now())
+        with suppress(TimeoutError):
+            await workflow.wait_condition(lambda: self._wake, timeout=patience)
+        self._wake = False
+
+    def _next_due(self) -> datetime:
+        times = self.start.times
+        turn = end_of_day(workflow.now(), self.account.caps.time_zone)
+        if self._keeping_house:
+            return turn
+        due = [turn, self._swept_at + timedelta(seconds=times.reconcile)]
+        if self._changed:
+            due.append(self._saved_at + timedelta(seconds=times.account_save))
+        return min(due)
+
+    @property
+    def _keeping_house(self) -> bool:
+        return self._house is not None and not self._house.done()
+
+    def _turn(self) -> None:
+        if self.account.turn(day_of(workflow.now(), self.account.caps.time_zone)):
+            self._changed = True
+
+    async def _take_caps(self) -> None:
+        if not self._caps:
+            return
+        caps, self._caps = self._caps[-1], []
+        if caps == self.account.caps:
+            return
+        self.account.caps = caps
+        workflow.upsert_memo({CAPS_MEMO: caps})
+        self._changed = True
+        if self.account.over:
+            recalled = [holder for holder, lease in self.account.leases.items() if lease.unspent]
+            await asyncio.gather(*(self._tell(holder, ACCOUNT_RECALL) for holder in recalled))
+
+    async def _lease(self) -> None:
+        """Take in what jobs have told, lease what is free, and answer those who wanted something."""
+        asks, self._asks = self._asks, []
+        answered = [ask.holder for ask in asks if self._take_in(ask)]
+        await self._answer([*answered, *self.account.serve()])
+
+    def _take_in(self, ask: AccountAsk) -> bool:
+        """Hear one ask. Is it to be answered?"""
+        self._heard += 1
+        self._changed = self.account.hear(ask, workflow.now()) or self._changed
+        lease = self.account.leases.get(ask.holder)
+        return lease is not None and (ask.wanted > ask.granted or lease.granted > ask.granted)
+
+    async def _answer(self, holders: Iterable[str]) -> None:
+        answers = {holder: self.account.answer(holder, workflow.now()) for holder in holders}
+        await asyncio.gather(
+            *(self._tell(holder, ACCOUNT_GRANT, answer) for holder, answer in answers.items())
+        )
+
+    async def _tell(self, holder: str, name: str, *arguments: object) -> None:
+        try:
+            job = workflow.get_external_workflow_handle(job_of(holder))
+            await job.signal(name, args=list(arguments))
+        except TemporalError:
+            # It has ended; the sweep finds out how.
+            workflow.logger.info("holder of a lease has ended", extra={"holder": holder})
+
+    # --- beside it ----------------------------------------------------------------------------
+
+    def _keep_house(self) -> None:
+        """Saving and sweeping wait for the store and the engine; nobody's lease waits for them."""
+        if self._keeping_house:
+            return
+        times = self.start.times
+        if self._sweep_due or self._is_over(self._swept_at, times.reconcile):
+            self._house = asyncio.create_task(self._then_wake(self._sweep()))
+        elif self._changed and self._is_over(self._saved_at, times.account_save):
+            self._house = asyncio.create_task(self._then_wake(self._save()))
+
+    async def _then_wake(self, work: Coroutine[Any, Any, None]) -> None:
+        await work
+        self._wake = True
+
+    async def _sweep(self) -> None:
+        """Find the holders that have ended without a word, and count what they spent."""
+        self._sweep_due, self._swept_at = False, workflow.now()
+        silence = workflow.now() - timedelta(seconds=self.start.times.reconcile)
+        for holder, lease in list(self.account.leases.items()):
+            if lease.heard_at and lease.heard_at > silence:
+                continue
+            found = await self._reconcile(holder)
+            if found.spent is not None and holder in self.account.leases:
+                workflow.logger.warning("a job vanished, its lease is settled", extra={"holder": holder})
+                self.account.close(holder, found.spent, exact=found.exact)
+                self._changed = True
+
+    async def _reconcile(self, holder: str) -> Reconciled:
+        times = self.start.times
+        found: Reconciled = await workflow.execute_activity(
+            RECONCILE,
+            ReconcileTask(
+                tenant=self.start.tenant,
+                holder=holder,
+                settle_after=times.call_deadline + times.heartbeat_timeout,
+            ),
+            result_type=Reconciled,
+            **policies.account_bookkeeping(times),
+        )
+        return found
+
+    async def _save(self) -> None:
+        self._changed, self._saved_at = False, workflow.now()
+        await workflow.execute_activity(
+            SAVE_ACCOUNT,
+            SaveTask(account=self.account),
+            result_type=Nothing,
+            **policies.account_bookkeeping(self.start.times),
+        )
+
+    async def _continue_as_new(self) -> NoReturn:
+        if self._house:
+            await self._house
+        while self._caps or self._asks:
+            await self._take_caps()
+            await self._lease()
+        workflow.continue_as_new(
+            self.start.model_copy(update={"caps": self.account.caps, "resume": self.account}),
+            memo={CAPS_MEMO: self.account.caps},
+        )
+
+    def _is_over(self, since: datetime, seconds: float) -> bool:
+        return workflow.now() - since >= timedelta(seconds=seconds)

@@ -1,0 +1,29 @@
+"""What a job says to the one item that it runs itself, by the names of the signals that a chunk would get."""
+
+from collections.abc import Callable
+from typing import Any
+
+from imagemill.domain.messages import CANCEL, EXHAUST, GRANT, RECALL, RESUME, STOP, GrantSignal, RecallSignal
+from workflows.generation import Generation
+
+
+def tell_generation(generation: Generation, name: str, *arguments: Any) -> None:
+    """The same words as a chunk's signal handlers."""
+    words: dict[str, Callable[..., None]] = {
+        CANCEL: generation.cancel,
+        EXHAUST: generation.exhaust,
+        RESUME: generation.resume,
+        STOP: generation.stop,
+        GRANT: lambda grant: _grant(generation, grant),
+        RECALL: lambda recall: _recall(generation, recall),
+    }
+    words[name](*arguments)
+
+
+def _grant(generation: Generation, grant: GrantSignal) -> None:
+    generation.learn(grant.trust)
+    generation.grant(grant.granted)
+
+
+def _recall(generation: Generation, recall: RecallSignal) -> None:
+    generation.recall(recall.number)
