@@ -151,12 +151,11 @@ class ChunkWorkflow:
         """Something changed: keep the memo fresh, and see whether the job needs to hear of it."""
         if policies.history_is_long():
             self.generation.draining = True
+        self._due = self._due or self._worth_telling()
         progress = self.generation.progress
         stale = workflow.time() - self._published_at >= PUBLISH_SECONDS
-        if progress != self._published and (stale or progress.hold != self._published.hold):
+        if progress != self._published and (stale or self._due):
             self._publish(progress)
-        if self._worth_telling():
-            self._due = True
 
     def _publish(self, progress: Progress) -> None:
         self._published, self._published_at = progress, workflow.time()

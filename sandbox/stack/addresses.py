@@ -17,6 +17,7 @@ class Addresses:
         pid: the supervisor's process.
         url: the HTTP API.
         api_key: the key it takes.
+        admin_key: the key it takes from an operator who sets caps.
         temporal: the engine, `host:port`.
         ui: the engine's web interface.
         store: the S3 endpoint.
@@ -26,6 +27,7 @@ class Addresses:
     pid: int
     url: str | None = None
     api_key: str | None = field(default=None, repr=False)
+    admin_key: str | None = field(default=None, repr=False)
     temporal: str | None = None
     ui: str | None = None
     store: str | None = None

@@ -69,6 +69,7 @@ class Assembly:
             pid=pid,
             url=self.api.url if self.api else None,
             api_key=self.settings["IMAGEMILL_API_KEY"],
+            admin_key=self.settings["IMAGEMILL_ADMIN_KEY"],
             temporal=self.temporal.target if self.temporal else None,
             ui=self.temporal.ui_url if self.temporal else None,
             store=self.store.url if self.store else None,

@@ -19,12 +19,14 @@ class Credentials:
         store_secret_key: what its requests are signed with.
         image_api_key: what the image API wants as bearer token.
         api_key: what our own API wants, `im_<key id>_<secret>`.
+        admin_key: what it wants of an operator who sets caps, of the same form.
     """
 
     store_access_key: str
     store_secret_key: str = field(repr=False)
     image_api_key: str = field(repr=False)
     api_key: str = field(repr=False)
+    admin_key: str = field(repr=False)
 
     @classmethod
     def load_or_create(cls, path: Path) -> Self:
@@ -48,8 +50,13 @@ class Credentials:
             store_access_key=secrets.token_hex(10).upper(),
             store_secret_key=secrets.token_hex(20),
             image_api_key=f"sk-sandbox-{secrets.token_hex(16)}",
-            # Hexadecimal, since the id and the secret are told apart by the underscore.
-            api_key=f"im_{secrets.token_hex(6)}_{secrets.token_hex(20)}",
+            api_key=_key(),
+            admin_key=_key(),
         )
         write_private(path, json.dumps(asdict(made), indent=2) + "\n")
         return made
+
+
+def _key() -> str:
+    # Hexadecimal, since the id and the secret are told apart by the underscore.
+    return f"im_{secrets.token_hex(6)}_{secrets.token_hex(20)}"

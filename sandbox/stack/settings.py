@@ -29,8 +29,13 @@ def image_api_settings(image_api: ImageApi, credentials: Credentials) -> dict[st
 
 
 def api_settings(credentials: Credentials) -> dict[str, str]:
-    """Who may call."""
-    return {"IMAGEMILL_API_KEY": credentials.api_key}
+    """Who may call, and what may be spent: at home it is play money, but caps are to be seen."""
+    return {
+        "IMAGEMILL_API_KEY": credentials.api_key,
+        "IMAGEMILL_ADMIN_KEY": credentials.admin_key,
+        "IMAGEMILL_CAPS_DAY_USD": "1000.00",
+        "IMAGEMILL_CAPS_MONTH_USD": "10000.00",
+    }
 
 
 def _bucket(prefix: str, bucket: str, store: Store, credentials: Credentials) -> dict[str, str]:

@@ -10,7 +10,7 @@ from imagemill.domain.item import PlannedItem
 from imagemill.domain.job import Submission
 from imagemill.domain.messages import Plan, PlanTask
 from imagemill.domain.places import file_key, plan_index_key, plan_key, request_key
-from imagemill.domain.pricing import Catalogue
+from imagemill.domain.catalogue import Catalogue
 from imagemill.templating.process import ProcessTemplating
 from tests.fakes.store import MemoryStore
 

@@ -12,7 +12,7 @@ from api.context import Context, hash_key
 from imagemill.domain.job import Counts, JobSummary, Progress
 from imagemill.domain.messages import Times
 from imagemill.domain.places import file_key, idempotency_key
-from imagemill.domain.pricing import Catalogue
+from imagemill.domain.catalogue import Catalogue
 from imagemill.settings import WorkSettings
 from tests.fakes.engine import MemoryEngine
 from tests.fakes.store import MemoryStore

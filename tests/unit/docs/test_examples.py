@@ -11,7 +11,7 @@ import typer
 from api.models import JobBody
 from cli.main import app
 from docs.build import ROOT
-from imagemill.domain.pricing import Catalogue
+from imagemill.domain.catalogue import Catalogue
 from imagemill.templating.check import template_problems
 
 HOWTO = ROOT / "docs" / "howto"

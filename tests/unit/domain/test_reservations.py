@@ -18,6 +18,7 @@ REQUESTS = 10_000
 TODAY = date(2026, 11, 21)
 SERVED = catalog.load()
 CATALOGUE = Catalogue.load()
+BACKGROUNDS = ("transparent", "opaque", "auto")  # jpeg takes all but the first
 LETTERS = 'abcdefghij klmnop,.!? "\\ éßñ Ωж 汉字 かな 🦊👩‍🚀\x00\n'
 
 Call = tuple[ImageRequest, Order]
@@ -38,7 +39,7 @@ def body(chance: random.Random) -> dict[str, object]:
         "size": chance.choice((size, size, "auto")),
         "quality": chance.choice((*family.qualities, "auto")),
         "n": chance.randint(1, 10),
-        "background": chance.choice(("auto", "opaque") if output_format == "jpeg" else ("transparent",)),
+        "background": chance.choice(BACKGROUNDS[output_format == "jpeg" :]),
         "moderation": chance.choice(("auto", "low")),
         "output_compression": None if output_format == "png" else chance.randint(0, 100),
     }

@@ -10,7 +10,7 @@ from sandbox.stack.services import Api, ImageApi, Worker
 from sandbox.stack.store import GRPC_OFFSET, Store
 from sandbox.stack.temporal import Temporal
 
-CREDENTIALS = Credentials("ACCESS", "SECRET", "sk-sandbox", "im_a_b")
+CREDENTIALS = Credentials("ACCESS", "SECRET", "sk-sandbox", "im_a_b", "im_c_d")
 
 
 @pytest.fixture
