@@ -8,6 +8,7 @@ from itertools import islice
 from api.context import Context
 from api.models import ItemBody, JobBody, ManifestBody
 from imagemill.domain.errors import ObjectMissing
+from imagemill.domain.job import Submission
 from imagemill.domain.money import format_usd, parse_usd
 from imagemill.domain.places import file_key
 from imagemill.domain.request import ImageRequest, ImageSettings
@@ -98,7 +99,7 @@ def _cap_problems(parts: Context, body: JobBody) -> list[tuple[str, str]]:
     ]
 
 
-def _requests(body: JobBody) -> Iterator[ImageRequest]:
+def _requests(body: JobBody | Submission) -> Iterator[ImageRequest]:
     """What is asked for: of each item, or with an empty prompt of each kind of row."""
     kinds: list[tuple[ImageSettings, str]] = [(_own(item), item.prompt) for item in body.items or []]
     if body.manifest:
@@ -113,20 +114,20 @@ def prices_of(body: JobBody) -> dict[str, int]:
     return {name: parse_usd(price.image_usd) for name, price in body.prices.items()}
 
 
-def warnings_of(parts: Context, body: JobBody) -> list[str]:
+def warnings_of(parts: Context, submission: Submission) -> list[str]:
     """What is not wrong yet."""
-    today = datetime.now(UTC).date()
-    names = sorted({request.model for request in _requests(body)} - set(body.prices))
+    today = submission.submitted_at.date()
+    names = sorted({request.model for request in _requests(submission)} - set(submission.prices_nano))
     return [warning for name in names for warning in parts.catalogue.warnings(name, today)]
 
 
-def first_ask(parts: Context, body: JobBody) -> int:
+def first_ask(parts: Context, submission: Submission) -> int:
     """What the first items can cost that run at once; 0 where that is not known before the plan is."""
-    if body.items is None:
+    if submission.items is None:
         return 0
-    catalogue = parts.catalogue.with_prices(prices_of(body))
+    catalogue = parts.catalogue.with_prices(submission.prices_nano)
     at_once = parts.work.window * parts.work.chunks_at_once
-    return sum(catalogue.model(each.model).maximum(each) for each in islice(_requests(body), at_once))
+    return sum(catalogue.model(each.model).maximum(each) for each in islice(_requests(submission), at_once))
 
 
 def _duplicates(items: list[ItemBody]) -> list[tuple[str, str]]:

@@ -11,8 +11,9 @@ from api.submission import record_of
 from imagemill.domain.errors import InvalidInput
 from imagemill.domain.ids import new_id
 from imagemill.domain.item import Problem as ItemProblem
+from imagemill.domain.job import Submission
 from imagemill.domain.messages import Estimated, EstimateTask
-from imagemill.domain.money import format_usd, parse_usd
+from imagemill.domain.money import format_usd
 from imagemill.domain.places import estimate_key
 from imagemill.domain.pricing import Estimate
 
@@ -41,11 +42,11 @@ async def validate(parts: Context, tenant: str, body: JobBody) -> ValidationAnsw
             f"the rows could not be read within {parts.work.estimate_seconds:g} seconds; "
             "ask with a part of them",
         )
-    return _answer(parts, body, found)
+    return _answer(parts, question, found)
 
 
-def _answer(parts: Context, body: JobBody, found: Estimated) -> ValidationAnswer:
-    plan, cap = found.plan, parse_usd(body.budget.limit_usd)
+def _answer(parts: Context, question: Submission, found: Estimated) -> ValidationAnswer:
+    plan, cap = found.plan, question.cap_nano
     estimate = plan.estimate or Estimate()
     failure = plan.failure and ItemProblem(code=plan.failure, detail=plan.failure_detail or "")
     return ValidationAnswer(
@@ -55,7 +56,7 @@ def _answer(parts: Context, body: JobBody, found: Estimated) -> ValidationAnswer
         limit_usd=format_usd(cap),
         enough=_enough(estimate, cap, found.cheapest_nano),
         failure=failure or None,
-        warnings=warnings_of(parts, body),
+        warnings=warnings_of(parts, question),
     )
 
 

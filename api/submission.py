@@ -73,10 +73,7 @@ async def submit(
             return known
     if not key:
         await parts.control.put(recent_prefix(tenant, fingerprint) + submission.job, b"{}")
-    start = job_start(parts, submission)
-    start.summary.warnings = warnings_of(parts, body)
-    start.first_ask_nano = first_ask(parts, body)
-    await parts.engine.start_job(start)
+    await parts.engine.start_job(job_start(parts, submission))
     return Accepted(submission.job, replayed=False)
 
 
@@ -100,8 +97,9 @@ def job_start(parts: Context, submission: Submission) -> JobStart:
         items=len(submission.items) if submission.items is not None else None,
         cap_nano=submission.cap_nano,
         on_exhausted=submission.on_exhausted,
+        warnings=warnings_of(parts, submission),
     )
-    return JobStart(place=place, summary=summary)
+    return JobStart(place=place, summary=summary, first_ask_nano=first_ask(parts, submission))
 
 
 # --- once ----------------------------------------------------------------------------------------

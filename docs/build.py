@@ -46,6 +46,8 @@ TIMES = {
     "first_probe": "Wait before the first single item that is tried when the provider account is in trouble; "
     "it doubles with each try.",
     "last_probe": "The longest such wait.",
+    "reconcile": "Silence after which a tenant's account asks what became of a job that holds a lease.",
+    "account_save": "How long a change of a tenant's account may wait until it is saved in the store.",
 }
 GROUPS = (
     Group("Engine", settings.EngineSettings, "API and workers", {}),
@@ -53,6 +55,8 @@ GROUPS = (
     Group("Delivery bucket", settings.DeliverySettings, "API and workers", {}),
     Group("Provider", settings.ProviderSettings, "workers", {}),
     Group("Work", settings.WorkSettings, "API and workers", {}),
+    Group("Prices", settings.PriceSettings, "API and workers", {}),
+    Group("Caps", settings.CapSettings, "API and workers", {}),
     Group("Times", settings.TimeSettings, "API and workers", TIMES),
     Group("Service", settings.ServiceSettings, "API", {}),
 )

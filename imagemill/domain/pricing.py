@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal, Protocol, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
@@ -249,6 +250,7 @@ class Megapixels(BaseModel):
         return Band(about, about, self.most)
 
 
+@lru_cache(maxsize=4096)  # the items of a job ask for few sizes, and there can be a million of them
 def output_tokens(grid: int, width: int, height: int) -> int:
     """Output tokens of one image (the provider's published formula for its models since 2)."""
     short, long = sorted((width, height))

@@ -3,7 +3,16 @@
 from imagemill.domain.errors import EngineUnavailable
 from imagemill.domain.item import ItemRecord
 from imagemill.domain.job import JobSummary, Progress
-from imagemill.domain.messages import InspectedChunk, JobStart
+from imagemill.domain.messages import (
+    AccountStart,
+    BudgetSignal,
+    Estimated,
+    EstimateTask,
+    InspectedChunk,
+    JobStart,
+)
+from imagemill.domain.tenant import AccountAsk, Caps, TenantAccount
+from imagemill.ports import Life
 
 
 class MemoryEngine:
@@ -12,7 +21,11 @@ class MemoryEngine:
     Attributes:
         starts: every start that came in, repeats included.
         summaries: what each job's memo says; a test may change it, and ``forget`` it.
+        budgets: what each job's cap was set to, in order.
+        estimated: what the next estimate answers; None: it takes too long.
+        told: what accounts were told, in order.
         away: so many of the next calls raise EngineUnavailable and do nothing.
+        starts_away: the same of the next starts of jobs.
     """
 
     def __init__(self) -> None:
@@ -23,11 +36,23 @@ class MemoryEngine:
         self.inspected: dict[tuple[str, int], InspectedChunk] = {}
         self.known_records: dict[str, list[ItemRecord]] = {}
         self.cancelled: list[str] = []
+        self.resumed: list[str] = []
+        self.budgets: list[tuple[str, BudgetSignal]] = []
+        self.estimated: Estimated | None = None
+        self.lives: dict[str, Life] = {}
+        self.accounts: dict[str, TenantAccount] = {}
+        self.caps: dict[str, Caps] = {}
+        self.told: list[tuple[AccountStart, AccountAsk | Caps | None]] = []
+        self.swept: list[str] = []
         self.away = 0
+        self.starts_away = 0
         self.reachable = True
 
     async def start_job(self, start: JobStart) -> None:
         self._arrive()
+        if self.starts_away:
+            self.starts_away -= 1
+            raise EngineUnavailable
         self.starts.append(start)
         self.summaries.setdefault(start.place.job, start.summary)
 
@@ -48,6 +73,48 @@ class MemoryEngine:
             return False
         self.cancelled.append(job)
         return True
+
+    async def resume_job(self, job: str) -> bool:
+        self._arrive()
+        if job not in self.summaries:
+            return False
+        self.resumed.append(job)
+        return True
+
+    async def set_budget(self, job: str, budget: BudgetSignal) -> bool:
+        self._arrive()
+        if job not in self.summaries:
+            return False
+        self.budgets.append((job, budget))
+        return True
+
+    async def estimate(self, task: EstimateTask, seconds: float) -> Estimated | None:
+        self._arrive()
+        return self.estimated
+
+    async def life_of(self, workflow_id: str) -> Life | None:
+        self._arrive()
+        return self.lives.get(workflow_id)
+
+    async def account_caps(self, tenant: str) -> Caps | None:
+        self._arrive()
+        return self.caps.get(tenant)
+
+    async def account(self, tenant: str) -> TenantAccount | None:
+        self._arrive()
+        return self.accounts.get(tenant)
+
+    async def tell_account(
+        self, start: AccountStart, *, ask: AccountAsk | None = None, caps: Caps | None = None
+    ) -> None:
+        self._arrive()
+        self.told.append((start, ask or caps))
+        self.caps[start.tenant] = caps or start.caps
+
+    async def sweep_account(self, tenant: str) -> bool:
+        self._arrive()
+        self.swept.append(tenant)
+        return tenant in self.caps
 
     async def inspect_chunk(self, job: str, chunk: int) -> InspectedChunk:
         self._arrive()

@@ -13,11 +13,13 @@ from imagemill.domain.job import Counts, JobSummary, Progress
 from imagemill.domain.messages import Times
 from imagemill.domain.places import file_key, idempotency_key
 from imagemill.domain.catalogue import Catalogue
+from imagemill.domain.tenant import Caps
 from imagemill.settings import WorkSettings
 from tests.fakes.engine import MemoryEngine
 from tests.fakes.store import MemoryStore
 
 KEY = "im_test_0123456789abcdef"
+ADMIN = "im_boss_0123456789abcdef"
 FILE = "file_" + "0" * 26
 ITEM = {"custom_id": "a", "prompt": "a red chair"}
 BODY: dict[str, Any] = {
@@ -40,6 +42,8 @@ def parts() -> Context:
         prefix="",
         tenant="t",
         key_sha256=hash_key(KEY),
+        caps=Caps(day_nano=10**12),
+        admin_sha256=hash_key(ADMIN),
     )
 
 
@@ -161,7 +165,7 @@ async def test_what_was_recorded_and_never_started_is_started_by_the_retry(
     http: httpx2.AsyncClient, engine: MemoryEngine
 ) -> None:
     headers = {"idempotency-key": "k"}
-    engine.away = 1
+    engine.starts_away = 1
     assert (await http.post("/v1/jobs", json=BODY, headers=headers)).status_code == 503
     assert engine.starts == []
 
@@ -220,6 +224,7 @@ async def test_a_status_sums_the_job_and_its_chunks(http: httpx2.AsyncClient, en
         "settled_usd": "1.000000001",
         "written_off_usd": "0.000000002",
         "reserved_usd": "0.000000003",
+        "committed_usd": "1.000000006",
         "limit_usd": "5.00",
     }
 

@@ -275,6 +275,8 @@ def test_a_job_can_state_prices_of_its_own() -> None:
     )
     assert fields(request(model="dall-e-3"), catalogue) == []
     assert catalogue.version == cheaper.version
+    assert set(catalogue.names) == {*cheaper.names, "gpt-image-9", "dall-e-3"}
+    assert catalogue.model("gpt-image-2") == cheaper.model("gpt-image-2")
     assert "gpt-image-9" not in cheaper
 
 

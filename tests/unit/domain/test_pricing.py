@@ -233,12 +233,13 @@ def test_a_model_with_text_output_reserves_it_for_each_image(name: str, image: i
     assert CATALOGUE.model(name).maximum(asked) == 6 * 5_000 + 2 * (image + 1000 * 10_000)
 
 
-@pytest.mark.parametrize(("quality", "mean"), [("low", 479), ("medium", 1473), ("high", 4573)])
-def test_the_expected_output_of_1_5_is_the_measured_mean(quality: str, mean: int) -> None:
-    rate = metered("gpt-image-1.5")
-    images = rate.output.tokens(quality, "1024x1024").expected
+@pytest.mark.parametrize(
+    ("quality", "image", "mean"), [("low", 272, 479), ("medium", 1056, 1473), ("high", 4160, 4573)]
+)
+def test_the_expected_output_of_1_5_is_the_measured_mean(quality: str, image: int, mean: int) -> None:
+    estimate = CATALOGUE.model("gpt-image-1.5").estimate(request(size="1024x1024", quality=quality))
 
-    assert images + (rate.text_out_expected or {})[quality] == mean
+    assert estimate.expected_nano == 6 * 5_000 + image * 32_000 + (mean - image) * 10_000
 
 
 def test_auto_reserves_the_best_quality_and_the_size_with_most_tokens() -> None:
