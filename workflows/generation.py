@@ -268,6 +268,7 @@ class Generation:
         if state.cancelled:
             self._end_pending("cancelled", "cancelled")
         if self.draining or self._on_hold():
+            self._return_while_held()
             return
         waiting = list(state.pending)
         for index in waiting:
@@ -280,6 +281,12 @@ class Generation:
             self._end_pending("skipped", "budget_exhausted")
         if self.starved:
             self._return_all_but(0)
+
+    def _return_while_held(self) -> None:
+        """What is held needs money for one probe at most."""
+        hold = self.state.hold
+        if hold and not self._running:
+            self._return_all_but(self.smallest if hold.next_probe else 0)
 
     def _may_start(self, index: int) -> bool:
         """Is there money for it, and is its model trusted with one more call at once?"""
@@ -433,7 +440,6 @@ class Generation:
         since = state.hold.since if state.hold else workflow.now()
         state.hold = Hold(code=code, since=since, next_probe=workflow.now() + timedelta(seconds=wait))
         state.probes += 1
-        self._return_all_but(self.smallest)
 
     def _release_hold(self, index: int) -> None:
         """A call that was made since the trouble began has succeeded: it is over."""

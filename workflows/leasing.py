@@ -248,12 +248,13 @@ class Leasing:
 
     def _is_news(self, ask: AccountAsk) -> bool:
         """Does it say what the account acts on, and has not heard?"""
-        told = self.progress.purse.told
-        if told is None or ask.returned != told.returned:
+        told, wants = self.progress.purse.told, ask.wanted > ask.granted
+        if told is None:
+            return wants
+        if ask.returned != told.returned:
             return True
         if self._stale and (ask.spent != told.spent or self.progress.purse.answered < told.sequence):
             return True
-        wants = ask.wanted > ask.granted
         return wants and (ask.granted, ask.smallest, True) != (
             told.granted,
             told.smallest,
@@ -269,12 +270,16 @@ class Leasing:
         return asked + (self.share(following) if following and slots > 0 else 0)
 
     def _wanted(self, needs: int) -> int:
-        """What to have been granted in all: twice what is needed now, as far as the own cap goes."""
+        """What to have been granted in all: twice what is needed now, as far as the own cap goes.
+
+        So the next window is paid for before it is asked for; a job of one window has no next one.
+        """
         purse, leases = self.progress.purse, self.progress.leases
         room = max(0, self.progress.summary.cap_nano - leases.committed)
         if min(needs, room) <= purse.granted - purse.returned - leases.committed:
             return purse.granted
-        return max(purse.granted, purse.returned + leases.committed + min(room, 2 * needs))
+        ahead = 2 if (self.progress.summary.items or 0) > self.place.window else 1
+        return max(purse.granted, purse.returned + leases.committed + min(room, ahead * needs))
 
     def _give_back(self, kept: int) -> None:
         purse = self.progress.purse

@@ -19,24 +19,35 @@ from imagemill.domain.messages import (
     GENERATE,
     INSPECT_CHUNK,
     LOOK,
+    OPEN_ACCOUNT,
     OPEN_CHUNK,
     PLAN,
+    RECONCILE,
     REPORT,
+    RESTORE_ACCOUNT,
+    SAVE_ACCOUNT,
     WRITE_RESULTS,
+    AccountTask,
     ChunkTask,
     Found,
     ImageOutcome,
     ImageTask,
     InspectedChunk,
     Nothing,
+    OpenAccountTask,
     OpenedChunk,
     Plan,
     PlannedChunk,
     PlanTask,
+    Reconciled,
+    ReconcileTask,
     ReportTask,
+    Restored,
     ResultsTask,
+    SaveTask,
     WrittenResults,
 )
+from imagemill.domain.tenant import TenantAccount, job_of
 
 PICTURE = ImageFacts(sha256="ab" * 32, bytes=900, width=32, height=32, format="png")
 
@@ -90,6 +101,11 @@ class FakeActivities:
     maxima: Sequence[Sequence[int]]
     script: dict[tuple[int, int], list[Step]] = field(default_factory=dict)
     plan: Plan | None = None
+    models: Sequence[str] = ("m",)
+    """The models of the items of every chunk, taken in turn."""
+    uncertain: Sequence[str] = ()
+    expected: int = 1
+    """What each item is expected to cost."""
     gone: set[int] = field(default_factory=set)
     """Chunks of which the engine would say, once, that they ended without a word."""
     stored: dict[tuple[int, int], CallRecord] = field(default_factory=dict)
@@ -102,23 +118,46 @@ class FakeActivities:
     results: dict[int, list[ItemRecord]] = field(default_factory=dict)
     opened: list[ChunkTask] = field(default_factory=list)
     ledger: Ledger = field(default_factory=Ledger)
+    saved: list[TenantAccount] = field(default_factory=list)
+    vanished: dict[str, Reconciled] = field(default_factory=dict)
+    """What is found of jobs that ended without a word."""
+    reopened: list[OpenAccountTask] = field(default_factory=list)
+    """Asks that found no account to hear them."""
 
     @property
     def bookkeeping(self) -> list[Callable[..., Any]]:
-        return [self.do_plan, self.open, self.look, self.write, self.inspect, self.report]
+        return [
+            self.do_plan, self.open, self.look, self.write, self.inspect, self.report,
+            self.open_account, self.restore_account, self.save_account, self.reconcile,
+        ]  # fmt: skip
 
     def calls_of(self, chunk: int, index: int) -> list[Call]:
         return [call for call in self.calls if call.item == (chunk, index)]
 
     @activity.defn(name=PLAN)
     async def do_plan(self, task: PlanTask) -> Plan:
-        chunks = [PlannedChunk(items=len(items), maximum_nano=sum(items)) for items in self.maxima]
+        chunks = [
+            PlannedChunk(
+                items=len(items),
+                maximum_nano=sum(items),
+                expected_nano=len(items) * self.expected,
+                uncertain=list(self.uncertain),
+            )
+            for items in self.maxima
+        ]
         return self.plan or Plan(chunks=chunks, items=sum(chunk.items for chunk in chunks))
 
     @activity.defn(name=OPEN_CHUNK)
     async def open(self, task: ChunkTask) -> OpenedChunk:
         self.opened.append(task)
-        opened = OpenedChunk(maxima_nano=list(self.maxima[task.chunk]))
+        maxima = list(self.maxima[task.chunk])
+        opened = OpenedChunk(
+            maxima_nano=maxima,
+            expected_nano=[self.expected] * len(maxima),
+            models=list(self.models),
+            model_of=[index % len(self.models) for index in range(len(maxima))],
+            uncertain=list(self.uncertain),
+        )
         if task.recover:
             opened.records = [
                 ItemRecord(index=index, state="succeeded", call=call)
@@ -174,6 +213,24 @@ class FakeActivities:
         if task.records is not None:
             self.results[0] = task.records
         return Nothing()
+
+    @activity.defn(name=OPEN_ACCOUNT)
+    async def open_account(self, task: OpenAccountTask) -> Nothing:
+        self.reopened.append(task)
+        return Nothing()
+
+    @activity.defn(name=RESTORE_ACCOUNT)
+    async def restore_account(self, task: AccountTask) -> Restored:
+        return Restored(account=self.saved[-1] if self.saved else None)
+
+    @activity.defn(name=SAVE_ACCOUNT)
+    async def save_account(self, task: SaveTask) -> Nothing:
+        self.saved.append(task.account)
+        return Nothing()
+
+    @activity.defn(name=RECONCILE)
+    async def reconcile(self, task: ReconcileTask) -> Reconciled:
+        return self.vanished.get(job_of(task.holder), Reconciled())
 
     def _call(self, task: ImageTask) -> Call:
         info = activity.info()

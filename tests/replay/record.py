@@ -13,9 +13,10 @@ from pathlib import Path
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from imagemill.domain.tenant import Caps
 from sandbox.stack import LocalStack, StackOptions
 from tests.fakes.activities import FakeActivities, bought, bug, silent, until_cancelled
-from tests.workflows.mill import LOSING, Mill, working
+from tests.workflows.mill import LOSING, Mill, Tenant, working
 
 HISTORIES = Path(__file__).parent / "histories"
 NOBODY = "recorder"
@@ -50,6 +51,22 @@ async def cancelled(client: Client) -> list[str]:
         await mill.cancel()
         await mill.ended()
     return [mill.job, f"{mill.job}/0"]
+
+
+async def held(client: Client) -> list[str]:
+    """Two chunks under a tenant's account; the job is held for its cap, which is raised."""
+    fakes = FakeActivities([[10] * 3, [10] * 3])
+    mill = Mill(client, fakes, job="job_held", cap=40, on_exhausted="hold", place={"window": 2})
+    tenant = Tenant(client, mill.job, Caps(day_nano=1000), id="account/recorder")
+    mill.place["account"] = tenant.id
+    async with working(mill):
+        await tenant.start()
+        await mill.start()
+        await mill.becomes("held")
+        await mill.set_budget(cap=100)
+        await mill.ended()
+        await tenant.end()
+    return [mill.job, f"{mill.job}/0", f"{mill.job}/1", tenant.id]
 
 
 async def save(client: Client, workflow: str) -> None:
@@ -88,7 +105,7 @@ async def main() -> None:
                 data_converter=pydantic_data_converter,
                 identity=NOBODY,
             )
-            for story in (single, recovered, cancelled):
+            for story in (single, recovered, cancelled, held):
                 for workflow in await story(client):
                     await save(client, workflow)
 

@@ -13,6 +13,7 @@ from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
 from tests.workflows.mill import runner
+from workflows.account import AccountWorkflow
 from workflows.chunk import ChunkWorkflow
 from workflows.job import JobWorkflow
 
@@ -27,7 +28,7 @@ def history(path: Path, text: str | None = None) -> WorkflowHistory:
 
 def replayer() -> Replayer:
     return Replayer(
-        workflows=[JobWorkflow, ChunkWorkflow],
+        workflows=[JobWorkflow, ChunkWorkflow, AccountWorkflow],
         workflow_runner=runner(),
         data_converter=pydantic_data_converter,
     )
@@ -55,8 +56,12 @@ def names(node: Any) -> set[str]:
 
 def test_each_kind_of_run_is_recorded() -> None:
     assert [path.stem for path in HISTORIES] == [
+        "account.recorder",
         "job_cancelled",
         "job_cancelled.0",
+        "job_held",
+        "job_held.0",
+        "job_held.1",
         "job_recovered",
         "job_recovered.0",
         "job_recovered.1",

@@ -14,20 +14,29 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from imagemill.domain.job import JobSummary, Progress
+from imagemill.domain.job import JobSummary, OnExhausted, Progress
 from imagemill.domain.messages import (
+    ACCOUNT,
     CANCEL,
     JOB,
     PROGRESS_MEMO,
+    RESUME,
+    SET_BUDGET,
+    SET_CAPS,
     SUMMARY_MEMO,
+    USAGE,
+    AccountStart,
+    BudgetSignal,
     ChunkReport,
     JobStart,
     Times,
     Workplace,
     chunk_workflow_id,
 )
+from imagemill.domain.tenant import Caps, TenantAccount
 from imagemill.engine import STATE_ATTRIBUTE, TENANT_ATTRIBUTE
 from tests.fakes.activities import FakeActivities
+from workflows.account import AccountWorkflow
 from workflows.chunk import ChunkWorkflow
 from workflows.job import JobWorkflow
 
@@ -67,6 +76,7 @@ class Mill:
     cap: int = 1_000_000
     place: dict[str, Any] = field(default_factory=dict)
     job: str = field(default_factory=lambda: f"job_{uuid.uuid4().hex[:12]}")
+    on_exhausted: OnExhausted = "skip"
     started: WorkflowHandle[Any, JobSummary] | None = None
 
     @property
@@ -82,7 +92,12 @@ class Mill:
         return self.client.get_workflow_handle(chunk_workflow_id(self.job, chunk), result_type=ChunkReport)
 
     async def start(self) -> None:
-        summary = JobSummary(tenant="acme", submitted_at=datetime(2026, 1, 2, tzinfo=UTC), cap_nano=self.cap)
+        summary = JobSummary(
+            tenant="acme",
+            submitted_at=datetime(2026, 1, 2, tzinfo=UTC),
+            cap_nano=self.cap,
+            on_exhausted=self.on_exhausted,
+        )
         self.started = await self.client.start_workflow(
             JOB,
             JobStart(place=self.workplace, summary=summary),
@@ -113,6 +128,12 @@ class Mill:
     async def cancel(self) -> None:
         await self.handle.signal(CANCEL)
 
+    async def resume(self) -> None:
+        await self.handle.signal(RESUME)
+
+    async def set_budget(self, cap: int | None = None, on_exhausted: OnExhausted | None = None) -> None:
+        await self.handle.signal(SET_BUDGET, BudgetSignal(cap_nano=cap, on_exhausted=on_exhausted))
+
     async def summary(self) -> JobSummary:
         """What the job's memo says."""
         described = await self.handle.describe()
@@ -133,6 +154,38 @@ class Mill:
         await until(lambda: len(self.fakes.calls) >= count)
 
 
+@dataclass
+class Tenant:
+    """An account, whose workflow runs with the workers of a mill."""
+
+    client: Client
+    queue: str
+    caps: Caps
+    times: Times = field(default_factory=lambda: QUICK)
+    updates_a_run: int = 1000
+    id: str = field(default_factory=lambda: f"account/{uuid.uuid4().hex[:12]}")
+
+    @property
+    def handle(self) -> WorkflowHandle[Any, Any]:
+        return self.client.get_workflow_handle(self.id)
+
+    async def start(self) -> WorkflowHandle[Any, Any]:
+        start = AccountStart(
+            tenant="acme", caps=self.caps, times=self.times, updates_a_run=self.updates_a_run
+        )
+        return await self.client.start_workflow(ACCOUNT, start, id=self.id, task_queue=self.queue)
+
+    async def set_caps(self, caps: Caps) -> None:
+        await self.handle.signal(SET_CAPS, caps)
+
+    async def usage(self) -> TenantAccount:
+        found: TenantAccount = await self.handle.query(USAGE, result_type=TenantAccount)
+        return found
+
+    async def end(self) -> None:
+        await self.handle.terminate()
+
+
 @asynccontextmanager
 async def working(mill: Mill) -> AsyncIterator[Mill]:
     """The workers of a mill: workflows and bookkeeping, images, quarantine."""
@@ -141,7 +194,7 @@ async def working(mill: Mill) -> AsyncIterator[Mill]:
         Worker(
             mill.client,
             task_queue=mill.job,
-            workflows=[JobWorkflow, ChunkWorkflow],
+            workflows=[JobWorkflow, ChunkWorkflow, AccountWorkflow],
             activities=mill.fakes.bookkeeping,
             workflow_runner=runner(),
         ),
