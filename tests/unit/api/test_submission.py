@@ -1,72 +1,18 @@
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
 import pytest
 
-from api.app import make_app
-from api.context import Context, hash_key
 from imagemill.domain.job import Counts, JobSummary, Progress
-from imagemill.domain.messages import Times
 from imagemill.domain.places import file_key, idempotency_key
-from imagemill.domain.catalogue import Catalogue
-from imagemill.domain.tenant import Caps
-from imagemill.settings import WorkSettings
 from tests.fakes.engine import MemoryEngine
 from tests.fakes.store import MemoryStore
+from tests.unit.api.bodies import BODY, FILE, ITEM, KEY
 
-KEY = "im_test_0123456789abcdef"
-ADMIN = "im_boss_0123456789abcdef"
-FILE = "file_" + "0" * 26
-ITEM = {"custom_id": "a", "prompt": "a red chair"}
-BODY: dict[str, Any] = {
-    "defaults": {"model": "gpt-image-2.5-flare", "size": "1024x1024"},
-    "items": [ITEM],
-    "budget": {"limit_usd": "5.00"},
-}
 MANIFEST = {"file_id": FILE, "format": "csv", "id": "{{ row.Handle }}", "prompt": "{{ row.Title }}"}
-
-
-@pytest.fixture
-def parts() -> Context:
-    return Context(
-        control=MemoryStore(),
-        delivery=MemoryStore(),
-        engine=MemoryEngine(),
-        catalogue=Catalogue.load(),
-        work=WorkSettings(),
-        times=Times(),
-        prefix="",
-        tenant="t",
-        key_sha256=hash_key(KEY),
-        caps=Caps(day_nano=10**12),
-        admin_sha256=hash_key(ADMIN),
-    )
-
-
-@pytest.fixture
-def control(parts: Context) -> MemoryStore:
-    assert isinstance(parts.control, MemoryStore)
-    return parts.control
-
-
-@pytest.fixture
-def engine(parts: Context) -> MemoryEngine:
-    assert isinstance(parts.engine, MemoryEngine)
-    return parts.engine
-
-
-@pytest.fixture
-async def http(parts: Context) -> AsyncIterator[httpx2.AsyncClient]:
-    app = make_app()
-    app.state.context = parts
-    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
-    headers = {"authorization": f"Bearer {KEY}"}
-    async with httpx2.AsyncClient(transport=transport, base_url="http://api", headers=headers) as client:
-        yield client
 
 
 @pytest.mark.parametrize("sent", ["", "Bearer", "Bearer im_test_wrong", f"Basic {KEY}"])
