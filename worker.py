@@ -33,6 +33,7 @@ from imagemill.logging import configure
 from imagemill.providers.openai_images import OpenAIImages
 from imagemill.storage.s3 import S3Store
 from imagemill.storage_probe import require_conditional_puts
+from imagemill.telemetry import runtime
 from imagemill.templating.process import ProcessTemplating
 from workflows.account import AccountWorkflow
 from workflows.chunk import ChunkWorkflow
@@ -145,7 +146,7 @@ async def run(role: str, ready_file: Path | None) -> None:
     """Run until SIGINT or SIGTERM, then finish what is under way."""
     parts = Parts()
     await parts.probe()
-    client = await connect(parts.engine)
+    client = await connect(parts.engine, runtime(settings.read(settings.MetricsSettings)))
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)

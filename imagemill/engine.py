@@ -12,6 +12,7 @@ from temporalio.common import (
 )
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
 from imagemill.domain.errors import EngineUnavailable, Misconfigured
@@ -54,15 +55,18 @@ QUERY_SECONDS = 2.0
 _GOING_ON = (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW)
 
 
-async def connect(settings: EngineSettings) -> Client:
-    """Connect to the server.
+async def connect(settings: EngineSettings, runtime: Runtime | None = None) -> Client:
+    """Connect to the server; ``runtime`` is where its metrics go.
 
     Raises:
         Misconfigured: nothing answers at that address.
     """
     try:
         return await Client.connect(
-            settings.address, namespace=settings.namespace, data_converter=pydantic_data_converter
+            settings.address,
+            namespace=settings.namespace,
+            data_converter=pydantic_data_converter,
+            runtime=runtime,
         )
     except (RuntimeError, RPCError) as error:
         raise Misconfigured(

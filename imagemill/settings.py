@@ -159,6 +159,17 @@ class CapSettings(BaseSettings):
             ) from None
 
 
+class MetricsSettings(BaseSettings):
+    """Metrics in Prometheus' format."""
+
+    model_config = SettingsConfigDict(env_prefix="IMAGEMILL_METRICS_")
+
+    address: str | None = Field(
+        default=None,
+        description="Host and port where the worker shows its metrics, as 127.0.0.1:9464; unset: nowhere.",
+    )
+
+
 class TimeSettings(BaseSettings, Times):
     """The times that decide what is known of a call, in seconds."""
 
