@@ -12,48 +12,38 @@ from datetime import timedelta
 from typing import NoReturn
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey, WorkflowIDReusePolicy
-from temporalio.exceptions import TemporalError, WorkflowAlreadyStartedError
+from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
     from imagemill.domain.budget import Account, Leases
-    from imagemill.domain.job import ChunkFacts, Counts, JobState, JobSummary, add_lines
+    from imagemill.domain.job import ChunkFacts, Counts, JobState, JobSummary
     from imagemill.domain.messages import (
         ACCOUNT_GRANT,
         ACCOUNT_RECALL,
         CANCEL,
-        CHUNK,
         CHUNK_REPORT,
-        INSPECT_CHUNK,
         JOB,
         PLAN,
         RECORDS,
         REPORT,
         RESUME,
         SET_BUDGET,
-        STOP,
         SUMMARY_MEMO,
         BudgetSignal,
         ChunkReport,
-        ChunkStart,
-        ChunkTask,
         GenerationState,
-        InspectedChunk,
         JobProgress,
         JobStart,
         Nothing,
         Plan,
-        PlannedChunk,
         PlanTask,
         RecordsAnswer,
         ReportTask,
-        chunk_workflow_id,
     )
     from imagemill.domain.tenant import AccountGrant
     from workflows import policies
+    from workflows.chunks import Chunks
     from workflows.generation import Generation
-    from workflows.leasing import Leasing
-    from workflows.single import tell_generation
 
 STATE_ATTRIBUTE = SearchAttributeKey.for_keyword("ImagemillState")
 
@@ -69,12 +59,9 @@ class JobWorkflow:
             summary=start.summary, leases=Leases(cap=start.summary.cap_nano)
         )
         self._wake = False
-        self._resume_due = False
         self._published = start.summary.state
-        self._cancel_sent: set[int] = set()
-        self._stop_sent: set[int] = set()
-        self._alone: Generation | None = None
-        self.leasing = Leasing(start.place, self.progress, self._tell)
+        self.chunks = Chunks(start.place, self.progress)
+        self.leasing = self.chunks.leasing
 
     @property
     def summary(self) -> JobSummary:
@@ -108,7 +95,7 @@ class JobWorkflow:
     def resume(self) -> None:
         """Go on, whatever held it: buy again what is of unknown outcome, try the provider at once."""
         self.progress.stopped, self.progress.resumed_at = None, workflow.now()
-        self._resume_due = True
+        self.progress.resume_due = True
         self._wake = True
 
     @workflow.signal(name=SET_BUDGET)
@@ -132,13 +119,15 @@ class JobWorkflow:
     @workflow.signal(name=CHUNK_REPORT)
     def chunk_report(self, report: ChunkReport) -> None:
         """A chunk tells its running totals."""
-        self._take_in(report)
+        self.chunks.take_in(report)
         self._wake = True
 
     @workflow.query(name=RECORDS)
     def records(self) -> RecordsAnswer:
         """The item of a job that runs it itself."""
-        return RecordsAnswer(records=list(self._alone.state.records.values()) if self._alone else [])
+        return RecordsAnswer(
+            records=list(self.chunks.alone.state.records.values()) if self.chunks.alone else []
+        )
 
     # --- planning -----------------------------------------------------------------------------
 
@@ -176,25 +165,25 @@ class JobWorkflow:
             granted = self.leasing.open(0, self.progress.chunks[0])
             self.progress.alone = GenerationState(account=Account(cap=granted), granted=granted)
         assert self.progress.alone  # noqa: S101
-        self._alone = Generation(self.place, 0, self.progress.alone, self._alone_changed)
+        self.chunks.alone = alone = Generation(self.place, 0, self.progress.alone, self._alone_changed)
         if not resumed:
-            await self._alone.open()
-        buying = asyncio.create_task(self._alone.run())
+            await alone.open()
+        buying = asyncio.create_task(alone.run())
         while not buying.done():
             self._wake = False
-            await self._forward()
+            await self.chunks.forward()
             await self.leasing.balance()
             self._publish_alone()
             await self._woken(or_when=buying.done)
         self._alone_changed()
-        self.summary.ended, self.summary.hold = self._alone.progress, None
+        self.summary.ended, self.summary.hold = alone.progress, None
         if not await buying:
             await self._continue_as_new()
-        self.leasing.close(self._alone.report(0))
+        self.leasing.close(alone.report(0))
 
     def _alone_changed(self) -> None:
         """The item's own account has moved: what a chunk would report."""
-        alone = self._alone
+        alone = self.chunks.alone
         if not alone:
             return
         if policies.history_is_long():
@@ -203,11 +192,11 @@ class JobWorkflow:
         report = alone.report(before.sequence + 1 if before else 1)
         self.progress.reports[0] = report
         self.leasing.hear(report)
-        self._stop_others(report)
+        self.chunks.stop_others(report)
         self._wake = True
 
     def _publish_alone(self) -> None:
-        alone = self._alone
+        alone = self.chunks.alone
         assert alone  # noqa: S101
         self.summary.ended = alone.progress
         if self.progress.cancelled:
@@ -220,131 +209,16 @@ class JobWorkflow:
     async def _generate_in_chunks(self) -> None:
         while True:
             self._wake = False
-            await self._start_chunks()
-            await self._forward()
+            await self.chunks.start()
+            await self.chunks.forward()
             await self.leasing.balance()
             self._publish()
-            if not self.progress.lives and self._nothing_to_start():
+            if not self.progress.lives and self.chunks.nothing_to_start():
                 return
             if policies.history_is_long():
                 await self._continue_as_new()
             await self._woken(patience=timedelta(seconds=self.place.times.sweep))
-            await self._sweep()
-
-    @property
-    def _following(self) -> PlannedChunk:
-        return self.progress.chunks[self.progress.next_chunk]
-
-    def _nothing_to_start(self) -> bool:
-        return self.progress.cancelled or self.progress.next_chunk >= len(self.progress.chunks)
-
-    async def _start_chunks(self) -> None:
-        while (
-            not self._nothing_to_start()
-            and not self.progress.stopped
-            and len(self.progress.lives) < self.place.chunks_at_once
-            and self.leasing.may_start(self._following)
-        ):
-            chunk = self.progress.next_chunk
-            self.progress.next_chunk += 1
-            await self._start_chunk(chunk, life=0)
-
-    async def _start_chunk(self, chunk: int, *, life: int) -> None:
-        granted = self.leasing.open(chunk, self.progress.chunks[chunk])
-        self.progress.lives[chunk] = life
-        self.progress.heard_at[chunk] = workflow.now()
-        try:
-            await workflow.start_child_workflow(
-                CHUNK,
-                ChunkStart(
-                    place=self.place,
-                    chunk=chunk,
-                    life=life,
-                    granted=granted,
-                    recalls=self.progress.recalls,
-                    trust=self.leasing.known_trust(),
-                ),
-                id=chunk_workflow_id(self.place.job, chunk),
-                parent_close_policy=workflow.ParentClosePolicy.ABANDON,
-                priority=policies.priority(self.place),
-                # A job that was reset must not run a chunk a second time; only a vanished one lives again.
-                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE
-                if life
-                else WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            )
-        except WorkflowAlreadyStartedError:
-            # It runs since before this job was reset; it will report, or be found by the sweep.
-            workflow.logger.warning("chunk runs already")
-
-    def _take_in(self, report: ChunkReport) -> None:
-        known = self.progress.reports.get(report.chunk)
-        if self.progress.lives.get(report.chunk) != report.life:
-            return
-        if known and known.sequence >= report.sequence:
-            return
-        self.progress.reports[report.chunk] = report
-        self.progress.heard_at[report.chunk] = workflow.now()
-        self.leasing.hear(report)
-        self._stop_others(report)
-        if report.done:
-            self._close(report, report.done)
-
-    def _close(self, report: ChunkReport, facts: ChunkFacts) -> None:
-        self.leasing.close(report)
-        self._forget(report.chunk)
-        self.progress.facts.append(facts)
-        self.summary.ended.counts = self.summary.ended.counts.add(facts.counts)
-        self.summary.ended.settled_nano += facts.settled_nano
-        self.summary.ended.written_off_nano += facts.written_off_nano
-        self.summary.ended.uncertain += report.progress.uncertain
-        self.progress.lines = add_lines(self.progress.lines, report.lines)
-
-    def _forget(self, chunk: int) -> None:
-        for known in (self.progress.reports, self.progress.lives, self.progress.heard_at):
-            known.pop(chunk, None)
-        self._cancel_sent.discard(chunk)
-        self._stop_sent.discard(chunk)
-
-    async def _forward(self) -> None:
-        """Pass on to the chunks what somebody has said to the job."""
-        chunks = sorted(self.progress.lives) if not self._alone else [0]
-        if self.progress.cancelled:
-            for chunk in sorted(set(chunks) - self._cancel_sent):
-                self._cancel_sent.add(chunk)
-                await self._tell(chunk, CANCEL)
-        if self._resume_due:
-            self._resume_due = False
-            for chunk in chunks:
-                await self._tell(chunk, RESUME)
-        if self.progress.stopped:
-            for chunk in self._not_stopped(chunks):
-                self._stop_sent.add(chunk)
-                await self._tell(chunk, STOP, self.progress.stopped)
-
-    def _stop_others(self, report: ChunkReport) -> None:
-        """One chunk holds until it is told: so do the others."""
-        hold, resumed = report.progress.hold, self.progress.resumed_at
-        if not hold or hold.next_probe or self.progress.stopped or (resumed and hold.since <= resumed):
-            return
-        self.progress.stopped = hold
-        self._stop_sent = {report.chunk}
-
-    def _not_stopped(self, chunks: list[int]) -> list[int]:
-        return [chunk for chunk in chunks if chunk not in self._stop_sent]
-
-    async def _tell(self, chunk: int, name: str, *arguments: object) -> None:
-        """A signal to a chunk, or a word to the item that this workflow runs itself."""
-        if self._alone:
-            tell_generation(self._alone, name, *arguments)
-            return
-        handle = workflow.get_external_workflow_handle(chunk_workflow_id(self.place.job, chunk))
-        try:
-            await handle.signal(name, args=list(arguments))
-        except TemporalError:
-            # It has just ended: its last report is on the way, or the sweep finds it.
-            workflow.logger.info("chunk has ended", extra={"chunk": chunk})
-
-    # --- silent chunks ------------------------------------------------------------------------
+            await self.chunks.sweep()
 
     async def _woken(
         self, *, or_when: Callable[[], bool] = lambda: False, patience: timedelta | None = None
@@ -356,38 +230,6 @@ class JobWorkflow:
             self.leasing.grow_stale()
         except asyncio.CancelledError:
             self.cancel()
-
-    async def _sweep(self) -> None:
-        """Ask the engine about the chunks that have not been heard of for a sweep's time."""
-        silence = workflow.now() - timedelta(seconds=self.place.times.sweep)
-        for chunk in sorted(c for c, heard in self.progress.heard_at.items() if heard <= silence):
-            inspected = await workflow.execute_activity(
-                INSPECT_CHUNK,
-                ChunkTask(job=self.place.job, tenant=self.place.tenant, chunk=chunk),
-                result_type=InspectedChunk,
-                **policies.bookkeeping(self.place),
-            )
-            if chunk not in self.progress.lives:
-                continue
-            self.progress.heard_at[chunk] = workflow.now()
-            if inspected.report and inspected.report.life == self.progress.lives[chunk]:
-                self._take_in(inspected.report)
-            elif not inspected.running:
-                await self._revive(chunk)
-
-    async def _revive(self, chunk: int) -> None:
-        """The chunk was ended from outside: count all that it held, and start it again.
-
-        Its next life finds in the store what this one bought.
-        """
-        lease = self.leasing.vanished(chunk)
-        lost = lease.held - lease.spend.settled
-        self.summary.ended.settled_nano += lease.spend.settled
-        self.summary.ended.written_off_nano += lost
-        self.progress.vanished_nano += lost
-        life = self.progress.lives[chunk] + 1
-        self._forget(chunk)
-        await self._start_chunk(chunk, life=life)
 
     # --- telling ------------------------------------------------------------------------------
 
@@ -448,7 +290,7 @@ class JobWorkflow:
                 lines=self.progress.lines,
                 trust=self.progress.trust,
                 vanished_nano=self.progress.vanished_nano,
-                records=list(self._alone.state.records.values()) if self._alone else None,
+                records=list(self.chunks.alone.state.records.values()) if self.chunks.alone else None,
             ),
             result_type=Nothing,
             **policies.bookkeeping(self.place),
@@ -462,7 +304,7 @@ class JobWorkflow:
         """Give an end to the items of a failed job, and to those of chunks that a cancel came before."""
         if self.summary.failure:
             self.summary.ended.counts = Counts(failed=self.summary.items or 0)
-        if self._alone or self.summary.failure:
+        if self.chunks.alone or self.summary.failure:
             return
         for chunk in range(self.progress.next_chunk, len(self.progress.chunks)):
             planned = self.progress.chunks[chunk]

@@ -340,6 +340,8 @@ class JobProgress(BaseModel):
     stopped: Hold | None = None
     """Nothing is bought until somebody says so."""
     resumed_at: datetime | None = None
+    resume_due: bool = False
+    """The chunks are still to be told."""
     chunks: list[PlannedChunk] = Field(default_factory=list)
     planned: bool = False
     next_chunk: int = 0

@@ -1,0 +1,188 @@
+"""The job's side of its chunks: starts them, hears them, passes on what the job is told, finds the lost."""
+
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import TemporalError, WorkflowAlreadyStartedError
+
+from imagemill.domain.job import ChunkFacts, add_lines
+from imagemill.domain.messages import (
+    CANCEL,
+    CHUNK,
+    INSPECT_CHUNK,
+    RESUME,
+    STOP,
+    ChunkReport,
+    ChunkStart,
+    ChunkTask,
+    InspectedChunk,
+    JobProgress,
+    PlannedChunk,
+    Workplace,
+    chunk_workflow_id,
+)
+from workflows import policies
+from workflows.generation import Generation
+from workflows.leasing import Leasing
+from workflows.single import tell_generation
+
+
+class Chunks:
+    """What it knows of them is in ``progress``; ``alone`` is the item of a job that runs it itself."""
+
+    def __init__(self, place: Workplace, progress: JobProgress) -> None:
+        self.place = place
+        self.progress = progress
+        self.alone: Generation | None = None
+        self.leasing = Leasing(place, progress, self.tell)
+        self._cancel_sent: set[int] = set()
+        self._stop_sent: set[int] = set()
+
+    @property
+    def _following(self) -> PlannedChunk:
+        return self.progress.chunks[self.progress.next_chunk]
+
+    def nothing_to_start(self) -> bool:
+        """Has every chunk been started that ever will be?"""
+        return self.progress.cancelled or self.progress.next_chunk >= len(self.progress.chunks)
+
+    async def start(self) -> None:
+        """Start as many as may run at once."""
+        while (
+            not self.nothing_to_start()
+            and not self.progress.stopped
+            and len(self.progress.lives) < self.place.chunks_at_once
+            and self.leasing.may_start(self._following)
+        ):
+            chunk = self.progress.next_chunk
+            self.progress.next_chunk += 1
+            await self._start_one(chunk, life=0)
+
+    async def _start_one(self, chunk: int, *, life: int) -> None:
+        granted = self.leasing.open(chunk, self.progress.chunks[chunk])
+        self.progress.lives[chunk] = life
+        self.progress.heard_at[chunk] = workflow.now()
+        try:
+            await workflow.start_child_workflow(
+                CHUNK,
+                ChunkStart(
+                    place=self.place,
+                    chunk=chunk,
+                    life=life,
+                    granted=granted,
+                    recalls=self.progress.recalls,
+                    trust=self.leasing.known_trust(),
+                ),
+                id=chunk_workflow_id(self.place.job, chunk),
+                parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+                priority=policies.priority(self.place),
+                # A job that was reset must not run a chunk a second time; only a vanished one lives again.
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE
+                if life
+                else WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            )
+        except WorkflowAlreadyStartedError:
+            # It runs since before this job was reset; it will report, or be found by the sweep.
+            workflow.logger.warning("chunk runs already")
+
+    def take_in(self, report: ChunkReport) -> None:
+        """A chunk tells its running totals; what is older than what is known says nothing."""
+        known = self.progress.reports.get(report.chunk)
+        if self.progress.lives.get(report.chunk) != report.life:
+            return
+        if known and known.sequence >= report.sequence:
+            return
+        self.progress.reports[report.chunk] = report
+        self.progress.heard_at[report.chunk] = workflow.now()
+        self.leasing.hear(report)
+        self.stop_others(report)
+        if report.done:
+            self._close(report, report.done)
+
+    def _close(self, report: ChunkReport, facts: ChunkFacts) -> None:
+        self.leasing.close(report)
+        self._forget(report.chunk)
+        self.progress.facts.append(facts)
+        self.progress.summary.ended.counts = self.progress.summary.ended.counts.add(facts.counts)
+        self.progress.summary.ended.settled_nano += facts.settled_nano
+        self.progress.summary.ended.written_off_nano += facts.written_off_nano
+        self.progress.summary.ended.uncertain += report.progress.uncertain
+        self.progress.lines = add_lines(self.progress.lines, report.lines)
+
+    def _forget(self, chunk: int) -> None:
+        for known in (self.progress.reports, self.progress.lives, self.progress.heard_at):
+            known.pop(chunk, None)
+        self._cancel_sent.discard(chunk)
+        self._stop_sent.discard(chunk)
+
+    async def forward(self) -> None:
+        """Pass on to the chunks what somebody has said to the job."""
+        chunks = sorted(self.progress.lives) if not self.alone else [0]
+        if self.progress.cancelled:
+            for chunk in sorted(set(chunks) - self._cancel_sent):
+                self._cancel_sent.add(chunk)
+                await self.tell(chunk, CANCEL)
+        if self.progress.resume_due:
+            self.progress.resume_due = False
+            for chunk in chunks:
+                await self.tell(chunk, RESUME)
+        if self.progress.stopped:
+            for chunk in self._not_stopped(chunks):
+                self._stop_sent.add(chunk)
+                await self.tell(chunk, STOP, self.progress.stopped)
+
+    def stop_others(self, report: ChunkReport) -> None:
+        """One chunk holds until it is told: so do the others."""
+        hold, resumed = report.progress.hold, self.progress.resumed_at
+        if not hold or hold.next_probe or self.progress.stopped or (resumed and hold.since <= resumed):
+            return
+        self.progress.stopped = hold
+        self._stop_sent = {report.chunk}
+
+    def _not_stopped(self, chunks: list[int]) -> list[int]:
+        return [chunk for chunk in chunks if chunk not in self._stop_sent]
+
+    async def tell(self, chunk: int, name: str, *arguments: object) -> None:
+        """A signal to a chunk, or a word to the item that this workflow runs itself."""
+        if self.alone:
+            tell_generation(self.alone, name, *arguments)
+            return
+        handle = workflow.get_external_workflow_handle(chunk_workflow_id(self.place.job, chunk))
+        try:
+            await handle.signal(name, args=list(arguments))
+        except TemporalError:
+            # It has just ended: its last report is on the way, or the sweep finds it.
+            workflow.logger.info("chunk has ended", extra={"chunk": chunk})
+
+    async def sweep(self) -> None:
+        """Ask the engine about the chunks that have not been heard of for a sweep's time."""
+        silence = workflow.now() - timedelta(seconds=self.place.times.sweep)
+        for chunk in sorted(c for c, heard in self.progress.heard_at.items() if heard <= silence):
+            inspected = await workflow.execute_activity(
+                INSPECT_CHUNK,
+                ChunkTask(job=self.place.job, tenant=self.place.tenant, chunk=chunk),
+                result_type=InspectedChunk,
+                **policies.bookkeeping(self.place),
+            )
+            if chunk not in self.progress.lives:
+                continue
+            self.progress.heard_at[chunk] = workflow.now()
+            if inspected.report and inspected.report.life == self.progress.lives[chunk]:
+                self.take_in(inspected.report)
+            elif not inspected.running:
+                await self._revive(chunk)
+
+    async def _revive(self, chunk: int) -> None:
+        """The chunk was ended from outside: count all that it held, and start it again.
+
+        Its next life finds in the store what this one bought.
+        """
+        lease = self.leasing.vanished(chunk)
+        lost = lease.held - lease.spend.settled
+        self.progress.summary.ended.settled_nano += lease.spend.settled
+        self.progress.summary.ended.written_off_nano += lost
+        self.progress.vanished_nano += lost
+        life = self.progress.lives[chunk] + 1
+        self._forget(chunk)
+        await self._start_one(chunk, life=life)
