@@ -9,7 +9,7 @@ from activities.delivery import Delivery, Place
 from activities.heartbeat import heartbeats
 from activities.plans import Plans
 from imagemill.caps import caps_of
-from imagemill.domain.budget import Spend, Spending, merged
+from imagemill.domain.budget import UNKNOWN_MODEL, Spend, Spending, merged
 from imagemill.domain.errors import ObjectMissing
 from imagemill.domain.item import ItemResult, PlannedItem
 from imagemill.domain.messages import (
@@ -89,7 +89,12 @@ class Accounts:
             job = job_of(task.holder)
             if not await self._is_over(job, task.settle_after):
                 return Reconciled()
-            return await self._records_of(task, job)
+            found = await self._records_of(task, job)
+            summary = await self._engine.job_summary(job)
+            if found.spent is not None and summary and summary.vanished_nano:
+                lost = {UNKNOWN_MODEL: Spend(written_off=summary.vanished_nano)}
+                found.spent = merged([found.spent, lost])
+            return found
 
     async def _is_over(self, workflow_id: str, settle_after: float) -> bool:
         """Has it ended, so long ago that no call of it can be under way?"""

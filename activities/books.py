@@ -137,7 +137,6 @@ class Books:
                 for model, trust in sorted(task.trust.items())
                 if trust.drifts
             },
-            vanished_nano=task.vanished_nano,
             catalogue=self._catalogue.version,
             chunks=task.chunks,
         )

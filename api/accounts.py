@@ -27,10 +27,12 @@ async def open_account(parts: Context, tenant: str) -> None:
         await parts.engine.tell_account(_start(parts, tenant, caps), caps=caps)
 
 
-async def change_caps(parts: Context, tenant: str, caps: Caps) -> None:
-    """Set a tenant's caps, and tell its account."""
+async def change_caps(parts: Context, tenant: str, caps: Caps | None) -> Caps:
+    """Set a tenant's caps, or go back to those of all tenants, and tell its account. Answers what it has."""
     await set_caps(parts.control, tenant, caps)
+    caps = caps or parts.caps
     await parts.engine.tell_account(_start(parts, tenant, caps), caps=caps)
+    return caps
 
 
 async def account_of(parts: Context, tenant: str) -> TenantAccount:

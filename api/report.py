@@ -54,7 +54,7 @@ def _answer(report: Report) -> ReportAnswer:
         limit_usd=format_usd(summary.cap_nano),
         settled_usd=format_usd(ended.settled_nano),
         written_off_usd=format_usd(ended.written_off_nano),
-        vanished_usd=format_usd(report.vanished_nano),
+        vanished_usd=format_usd(summary.vanished_nano),
         estimate=summary.estimate and estimate_answer(summary.estimate),
         lines=[
             ReportLineAnswer(

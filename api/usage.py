@@ -84,8 +84,17 @@ async def put_caps(name: Whose, body: CapsBody, parts: Parts) -> CapsAnswer:
         month_nano=body.month_usd and parse_usd(body.month_usd),
         time_zone=body.time_zone,
     )
-    await change_caps(parts, name, caps)
-    return _caps_answer(name, caps)
+    return _caps_answer(name, await change_caps(parts, name, caps))
+
+
+@router.delete(
+    "/tenants/{name}/caps",
+    summary="Go back to the caps of all tenants",
+    dependencies=[Depends(administrator)],
+)
+async def delete_caps(name: Whose, parts: Parts) -> CapsAnswer:
+    """For operators: the tenant has the caps of the settings again."""
+    return _caps_answer(name, await change_caps(parts, name, None))
 
 
 # --- days ----------------------------------------------------------------------------------------
@@ -122,7 +131,9 @@ async def _jobs(
 ) -> AsyncIterator[JobSpendAnswer]:
     """Those that run, as far as they have told; then those that have ended, by when they were submitted."""
     for holder, lease in account.leases.items():
-        yield JobSpendAnswer(id=job_of(holder), name=None, state="running", **_spend(lease.spend))
+        summary = await parts.engine.job_summary(job_of(holder))
+        name, state = (summary.name, summary.state) if summary else (None, "unknown")
+        yield JobSpendAnswer(id=job_of(holder), name=name, state=state, **_spend(lease.spend))
     there = zone(account.caps.time_zone)
     since = datetime(first.year, first.month, first.day, tzinfo=there).astimezone(UTC)
     until = datetime(last.year, last.month, last.day, tzinfo=there) + timedelta(days=1)

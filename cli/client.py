@@ -1,6 +1,7 @@
 """The service over HTTP: one method a call, answers as models, errors as sentences."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
 from mimetypes import guess_type
 from pathlib import Path
 from types import TracebackType
@@ -9,13 +10,16 @@ from typing import Any, Self, TypeVar
 import httpx2
 from pydantic import BaseModel, ValidationError
 
-from cli.answers import File, ItemPage, Job
-from cli.errors import CliError, Refused, ServiceAway, problem_text
+from cli.answers import Caps, File, ItemPage, Job, Report, Usage, Validation
+from cli.errors import CliError, EstimateSlow, Refused, ServiceAway, problem_text
 from cli.service import KEY, Service
 
 TIMEOUT = httpx2.Timeout(30.0, connect=5.0)
 # The answer to an upload comes when the whole file is in the store.
 UPLOAD_TIMEOUT = httpx2.Timeout(600.0, connect=5.0)
+# An estimate comes when all rows have been read, for which the service takes two minutes at most.
+ESTIMATE_SECONDS = 150.0
+SLOW = "/problems/estimate-too-slow"
 PASSING = (429, 502, 503, 504)
 PAGE = 500
 DEFAULT_WAIT = 1.0
@@ -64,6 +68,17 @@ class Client:
         """Submits a job. With the same key it can be called again, and is the same job."""
         return _read(Job, await self._send("POST", "/v1/jobs", json=body, headers={"Idempotency-Key": key}))
 
+    async def validate(self, body: dict[str, Any], seconds: float = ESTIMATE_SECONDS) -> Validation:
+        """What a submission would cost; starts nothing.
+
+        Raises:
+            EstimateSlow: it has more rows than the service reads while a caller waits.
+        """
+        timeout = httpx2.Timeout(seconds, connect=5.0)
+        query = {"validate_only": "true"}
+        answer = await self._send("POST", "/v1/jobs", json=body, params=query, timeout=timeout)
+        return _read(Validation, answer)
+
     async def status(self, job: str) -> tuple[Job, float]:
         """The status of a job, and the seconds after which it is worth asking again."""
         answer = await self._send("GET", f"/v1/jobs/{job}")
@@ -83,9 +98,57 @@ class Client:
         """Cancels a job."""
         return _read(Job, await self._send("POST", f"/v1/jobs/{job}/cancel"))
 
+    async def set_budget(self, job: str, budget: dict[str, str]) -> Job:
+        """Changes a job's cap, or what happens when it is used up; what is left out stays."""
+        return _read(Job, await self._send("PATCH", f"/v1/jobs/{job}", json={"budget": budget}))
+
+    async def resume(self, job: str) -> Job:
+        """Lets a held job go on."""
+        return _read(Job, await self._send("POST", f"/v1/jobs/{job}/resume"))
+
+    async def report(self, job: str) -> Report:
+        """The receipt of a job that has ended."""
+        return _read(Report, await self._send("GET", f"/v1/jobs/{job}/report"))
+
+    async def raw_report(self, job: str, *, items: bool) -> AsyncGenerator[bytes, None]:
+        """The receipt as the service writes it, piece by piece: with its items it may be long."""
+        query = {"items": "true"} if items else {}
+        with self._told():
+            async with self._http.stream("GET", f"{self._url}/v1/jobs/{job}/report", params=query) as answer:
+                if not answer.is_success:
+                    await answer.aread()
+                    raise _refusal(answer)
+                async for piece in answer.aiter_bytes():
+                    yield piece
+
+    async def usage(self, days: dict[str, str]) -> Usage:
+        """What was spent, and what is left; `days` may have `from` and `to`."""
+        return _read(Usage, await self._send("GET", "/v1/usage", params=days))
+
+    async def raw_usage(self, days: dict[str, str]) -> str:
+        """The usage as the service wrote it."""
+        return (await self._send("GET", "/v1/usage", params=days)).text
+
+    async def caps(self, tenant: str) -> Caps:
+        """A tenant's caps; takes the operator's key."""
+        return _read(Caps, await self._send("GET", f"/v1/tenants/{tenant}/caps"))
+
+    async def set_caps(self, tenant: str, caps: dict[str, str]) -> Caps:
+        """Sets a tenant's caps, and removes what is left out; takes the operator's key."""
+        return _read(Caps, await self._send("PUT", f"/v1/tenants/{tenant}/caps", json=caps))
+
     async def _send(self, method: str, path: str, **more: Any) -> httpx2.Response:
-        try:
+        with self._told():
             answer = await self._http.request(method, f"{self._url}{path}", **more)
+        if answer.is_success:
+            return answer
+        raise _refusal(answer)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What the transport can't do becomes a sentence."""
+        try:
+            yield
         except httpx2.ConnectError:
             raise ServiceAway(
                 f"Nothing answers at {self._url}. Start the service there (`imagemill dev` runs one on this "
@@ -94,9 +157,6 @@ class Client:
         except httpx2.TransportError as error:
             what = str(error) or type(error).__name__
             raise ServiceAway(f"The service at {self._url} broke off ({what}).") from None
-        if answer.is_success:
-            return answer
-        raise _refusal(answer)
 
 
 class Downloads:
@@ -145,7 +205,9 @@ def _read(model: type[Model], answer: httpx2.Response) -> Model:
 
 
 def _refusal(answer: httpx2.Response) -> CliError:
-    text = _problem(answer)
+    text, kind = _problem(answer)
+    if kind == SLOW:
+        return EstimateSlow(text)
     if answer.status_code in PASSING:
         return ServiceAway(text, wait=_retry_after(answer), answered=True)
     if answer.status_code == 401:
@@ -153,21 +215,21 @@ def _refusal(answer: httpx2.Response) -> CliError:
     return Refused(text)
 
 
-def _problem(answer: httpx2.Response) -> str:
-    """The problem document that the service sent, or what a proxy in between said."""
+def _problem(answer: httpx2.Response) -> tuple[str, object]:
+    """The problem document that the service sent, or what a proxy in between said; and its type, if any."""
     plain = f"The service answered {answer.status_code} {answer.reason_phrase}".rstrip()
     try:
         body = answer.json()
     except ValueError:
-        return plain
+        return plain, None
     if not isinstance(body, dict) or not isinstance(body.get("title"), str):
-        return plain
+        return plain, None
     errors = [
         (str(each.get("pointer", "/")), str(each.get("detail", "")))
         for each in body.get("errors") or []
         if isinstance(each, dict)
     ]
-    return problem_text(body["title"], str(body.get("detail") or ""), errors)
+    return problem_text(body["title"], str(body.get("detail") or ""), errors), body.get("type")
 
 
 def _retry_after(answer: httpx2.Response) -> float | None:

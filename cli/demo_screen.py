@@ -13,9 +13,10 @@ from rich.text import Text
 from cli.answers import Job
 from cli.download import Account
 from cli.errors import harmless
+from cli.money import dollars
 from cli.results import counted
 from cli.running import out
-from cli.show import dollars, items_by_state
+from cli.show import items_by_state
 from sandbox.demo import MANIFEST, PROMPT, products
 from sandbox.demo.shop import LIMIT_USD, MODEL, SKU, VARIANTS, WHERE
 from sandbox.stack import PartReport

@@ -1,4 +1,4 @@
-"""What can go wrong, said so that the reader knows what to do; the command line ends with code 1."""
+"""What can go wrong, said so that the reader knows what to do."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -7,11 +7,27 @@ SPACES = " \n\t"
 
 
 class CliError(Exception):
-    """A sentence for the user."""
+    """A sentence for the user.
+
+    Attributes:
+        exit_code: what the command line ends with.
+    """
+
+    exit_code = 1
+
+
+class Stopped(CliError):
+    """Nothing was submitted: what was typed has to be changed first."""
+
+    exit_code = 2
 
 
 class Refused(CliError):
     """The service answered that it will not."""
+
+
+class EstimateSlow(CliError):
+    """The service could not read all rows in time: asking again would take as long."""
 
 
 class ServiceAway(CliError):

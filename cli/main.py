@@ -4,13 +4,18 @@ from collections.abc import Callable
 
 import typer
 
+from cli.budget import budget
 from cli.cancel import cancel
+from cli.caps import caps
 from cli.demo import demo
 from cli.dev import dev
 from cli.processes import api, worker
+from cli.report import report
 from cli.results import results
+from cli.resume import resume
 from cli.status import status
 from cli.submit import submit
+from cli.usage import usage
 from cli.watch import watch
 
 # Locals in a traceback would show the API key.
@@ -21,7 +26,8 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Jobs": (submit, status, watch, results, cancel),
+    "Jobs": (submit, status, watch, results, resume, cancel),
+    "Money": (budget, report, usage, caps),
     "The service": (dev, worker, api, demo),
 }
 for panel, commands in COMMANDS.items():

@@ -8,7 +8,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from cli.answers import Job
 from cli.errors import harmless
-from cli.show import dollars, duration, images, progress_line
+from cli.money import dollars
+from cli.show import duration, images, progress_line
 
 COLOURS = {
     "completed": "green",

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
@@ -13,22 +13,26 @@ from cli.errors import CliError
 from sandbox.stack import Addresses, StackError
 
 KEY = "IMAGEMILL_API_KEY"
+ADMIN = "IMAGEMILL_ADMIN_KEY"
 STACK_FILE = Path(".imagemill/stack.json")
 NOWHERE = (
     "No service is known. Either start one on this machine with `imagemill dev`, and run this command in the "
     "same folder or below; or name one, with its address in --url or IMAGEMILL_URL, and its key in "
-    "IMAGEMILL_API_KEY."
+    "{variable}."
 )
 
-Url = Annotated[
-    str | None,
-    typer.Option(
+
+def _url(variable: str) -> Any:
+    return typer.Option(
         "--url",
         envvar="IMAGEMILL_URL",
-        help="Where the service is; its key is read from IMAGEMILL_API_KEY.",
+        help=f"Where the service is; its key is read from {variable}.",
         show_default="the stack that `imagemill dev` runs in this folder or one above",
-    ),
-]
+    )
+
+
+Url = Annotated[str | None, _url(KEY)]
+OperatorUrl = Annotated[str | None, _url(ADMIN)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,11 @@ class Service:
 
 
 def find_service(
-    url: str | None, *, start: Path | None = None, environment: Mapping[str, str] | None = None
+    url: str | None,
+    variable: str = KEY,
+    *,
+    start: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Service:
     """Finds the service.
 
@@ -49,34 +57,36 @@ def find_service(
 
     Args:
         url: as given by option or environment.
+        variable: where the key is in the environment; `ADMIN` is for the operator's.
         start: where to look for a local stack, there and above; by default the current directory.
         environment: by default the process's.
 
     Raises:
         CliError: there is none, or its key is missing.
     """
-    stack = _running_stack(start or Path.cwd())
+    stack = _running_stack(start or Path.cwd(), variable)
     if url is None:
         if stack is None:
-            raise CliError(NOWHERE)
+            raise CliError(NOWHERE.format(variable=variable))
         return stack
     url = _checked(url)
-    key = (os.environ if environment is None else environment).get(KEY, "").strip()
+    key = (os.environ if environment is None else environment).get(variable, "").strip()
     if key:
-        return Service(url, _usable(key))
+        return Service(url, _usable(key, variable))
     if stack is not None and stack.url == url:
         return stack
-    raise CliError(f"The service at {url} wants a key: set {KEY}.")
+    raise CliError(f"The service at {url} wants a key: set {variable}.")
 
 
-def _running_stack(start: Path) -> Service | None:
+def _running_stack(start: Path, variable: str) -> Service | None:
     for folder in (start, *start.parents):
         try:
             found = Addresses.read(folder / STACK_FILE)
         except (StackError, OSError) as error:
             raise CliError(str(error)) from None
-        if found is not None and found.url and found.api_key:
-            return Service(found.url, found.api_key)
+        key = found and (found.admin_key if variable == ADMIN else found.api_key)
+        if found is not None and found.url and key:
+            return Service(found.url, key)
     return None
 
 
@@ -91,7 +101,7 @@ def _checked(url: str) -> str:
     return url.rstrip("/")
 
 
-def _usable(key: str) -> str:
+def _usable(key: str, variable: str) -> str:
     if not (key.isascii() and key.isprintable()):
-        raise CliError(f"{KEY} holds characters that no key has.")  # and which are not repeated here
+        raise CliError(f"{variable} holds characters that no key has.")  # and which are not repeated here
     return key

@@ -1,21 +1,14 @@
 """How a job is put into words."""
 
-from collections.abc import Iterator
-from decimal import ROUND_HALF_UP, Decimal
+from collections.abc import Iterable, Iterator
 
-from cli.answers import Job
+from cli.answers import Estimate, InvalidRows, Job, Report
 from cli.errors import harmless
+from cli.holds import hold_words
+from cli.money import dollars
 
 STATES = ("succeeded", "blocked", "failed", "skipped", "cancelled", "running", "pending")
 SHOWN_ROWS = 10
-
-
-def dollars(amount: Decimal) -> str:
-    """Money for people: whole cents from a dollar up, and hundredths of a cent below, where there are any."""
-    cents = amount.quantize(Decimal("0.01"), ROUND_HALF_UP)
-    if amount >= 1 or amount == cents:
-        return f"${cents:,}"
-    return f"${amount.quantize(Decimal('0.0001'), ROUND_HALF_UP)}"
 
 
 def images(count: int) -> str:
@@ -51,9 +44,7 @@ def pace(job: Job) -> Iterator[str]:
     """Rate and time left, where they are known."""
     if job.images_per_minute is not None:
         yield f"{job.images_per_minute:,.0f}/min"
-    if job.hold is not None:
-        yield f"held: {harmless(job.hold.detail)}"
-    elif not job.ended and job.seconds_left is not None:
+    if job.hold is None and not job.ended and job.seconds_left is not None:
         yield f"{duration(job.seconds_left)} left"
 
 
@@ -66,6 +57,7 @@ def status_rows(job: Job) -> Iterator[tuple[str, str]]:
     yield "Items", items_by_state(job)
     yield "Images", f"{job.images:,}"
     yield "Spent", f"{dollars(job.cost.spent)} of {dollars(job.cost.limit_usd)}{_besides(job)}"
+    yield from _prospects(job)
     yield "Created", f"{job.created_at:%Y-%m-%d %H:%M:%S} UTC"
     if job.seconds is not None:
         yield "Took", duration(job.seconds)
@@ -74,7 +66,7 @@ def status_rows(job: Job) -> Iterator[tuple[str, str]]:
     yield from _troubles(job)
 
 
-def items_by_state(job: Job) -> str:
+def items_by_state(job: Job | Report) -> str:
     """How many items there are of each state that there is."""
     counts = [(state, getattr(job.items, state)) for state in STATES]
     parts = [f"{count:,} {state}" for state, count in counts if count]
@@ -92,13 +84,44 @@ def _besides(job: Job) -> str:
     return f" ({', '.join(more)})" if more else ""
 
 
+def estimate_words(estimate: Estimate) -> str:
+    """What items cost, in a line."""
+    return f"likely {dollars(estimate.expected_usd)}, at most {dollars(estimate.high_usd)}"
+
+
+def uncertain_words(job: Job | Report) -> str:
+    """How many items have a call whose bill can't be known."""
+    items = f"{job.uncertain:,} item{'' if job.uncertain == 1 else 's'}"
+    return f"{items} with a call whose bill can't be known"
+
+
+def row_words(rows: InvalidRows, shown: int = SHOWN_ROWS) -> Iterator[str]:
+    """The first of the bad rows, and how many more there are."""
+    for row in rows.first[:shown]:
+        place = f"line {row.line}" if row.line is not None else row.custom_id
+        yield harmless(f"{place}: {row.detail}")
+    if rows.count > shown:
+        yield f"… and {rows.count - shown:,} more"
+
+
+def _prospects(job: Job) -> Iterator[tuple[str, str]]:
+    """What it will cost, while nothing is bought; what nobody knows the cost of, once something is."""
+    if job.estimate and not job.ended and not job.cost.spent:
+        yield from _below("Estimate", [estimate_words(job.estimate), *map(harmless, job.estimate.uncertain)])
+    if job.uncertain:
+        yield "Uncertain", f"{uncertain_words(job)}: {dollars(job.cost.written_off_usd)} written off"
+
+
 def _troubles(job: Job) -> Iterator[tuple[str, str]]:
+    yield from _below("Held", hold_words(job))
     if job.failure:
         yield "Failure", f"{harmless(job.failure.detail)} [{job.failure.code}]"
+    yield from _below("Warnings", map(harmless, job.warnings))
     if job.invalid_rows:
-        yield "Bad rows", f"{job.invalid_rows.count:,}"
-        for row in job.invalid_rows.first[:SHOWN_ROWS]:
-            place = f"line {row.line}" if row.line is not None else row.custom_id
-            yield "", harmless(f"{place}: {row.detail}")
-        if job.invalid_rows.count > SHOWN_ROWS:
-            yield "", f"… and {job.invalid_rows.count - SHOWN_ROWS:,} more"
+        yield from _below("Bad rows", [f"{job.invalid_rows.count:,}", *row_words(job.invalid_rows)])
+
+
+def _below(name: str, lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Lines under one name."""
+    for number, line in enumerate(lines):
+        yield "" if number else name, line

@@ -28,6 +28,8 @@ class Options:
     n: int | None = None
     key: str | None = None
     limit_usd: str | None = None
+    on_exhausted: str | None = None
+    on_unknown: str | None = None
     name: str | None = None
     priority: int | None = None
 
@@ -74,7 +76,8 @@ def manifest_body(options: Options, form: str) -> dict[str, Any]:
             "defaults": _said(defaults),
             "manifest": _said(manifest),
             "output": None if options.key is None else {"key": options.key},
-            "budget": {"limit_usd": options.limit_usd},
+            "budget": _said({"limit_usd": options.limit_usd, "on_exhausted": options.on_exhausted}),
+            "on_unknown": options.on_unknown,
             "priority": options.priority,
         }
     )

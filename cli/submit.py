@@ -8,7 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from cli.answers import Job
+from cli.asking import Asking, ask_first, estimate_lines, stop_if_it_fails
 from cli.client import Client
+from cli.money import parse_amount
 from cli.patience import patiently
 from cli.progress import view_for
 from cli.running import err, out, run, whisper
@@ -39,6 +41,21 @@ Variants = Annotated[
 ]
 
 
+class OnExhausted(StrEnum):
+    """What becomes of items that the cap leaves no money for."""
+
+    HOLD = "hold"
+    SKIP = "skip"
+
+
+class OnUnknown(StrEnum):
+    """What is done after a call that may have been billed and brought nothing."""
+
+    RETRY = "retry"
+    HOLD = "hold"
+    SKIP = "skip"
+
+
 def _template(option: str, text: str) -> Any:
     return typer.Option(option, metavar="TEMPLATE", help=text)
 
@@ -64,11 +81,33 @@ def submit(
     limit_usd: Annotated[
         str | None, typer.Option(metavar="USD", help="The cap, never passed. Required with a manifest.")
     ] = None,
+    on_exhausted: Annotated[
+        OnExhausted | None,
+        typer.Option(help="When the cap is used up: hold the job until it is raised, or skip what is left."),
+    ] = None,
+    on_unknown: Annotated[
+        OnUnknown | None,
+        typer.Option(
+            help="After a call whose bill can't be known: buy again, hold the job, or skip the item."
+        ),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
     priority: Annotated[int | None, typer.Option(min=1, max=5, help="1 goes first.")] = None,
     idempotency_key: Annotated[
         str | None, typer.Option(help="The same key is the same job.", show_default="a new one each time")
     ] = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Show what it would cost, and submit nothing.")
+    ] = False,
+    ask_above: Annotated[
+        str,
+        typer.Option(
+            metavar="USD", envvar="IMAGEMILL_ASK_ABOVE_USD", help="Ask if more than this may be spent."
+        ),
+    ] = "10.00",
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Ask nothing, and go on without an estimate if need be.")
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Go on watching until it ends.")] = False,
     url: Url = None,
 ) -> None:
@@ -77,6 +116,9 @@ def submit(
     Takes a manifest with --id, --prompt, --model and --limit-usd, or --job.
 
     With both, FILE is uploaded to be the file of the manifest in --job.
+
+    Shows first what it would cost. If more may be spent than --ask-above allows, it asks on a terminal, and
+    without one submits only with --yes.
 
     What fails for a moment is tried again, and never makes two jobs.
     """
@@ -92,12 +134,19 @@ def submit(
         n=n,
         key=key,
         limit_usd=limit_usd,
+        on_exhausted=on_exhausted and on_exhausted.value,
+        on_unknown=on_unknown and on_unknown.value,
         name=name,
         priority=priority,
     )
     body = _body(file, job, options)
+    asking = Asking(parse_amount(ask_above, "--ask-above"), yes)
+    if estimate:
+        if watch or yes:
+            raise typer.BadParameter("--estimate submits nothing; leave out --watch and --yes")
+        run(url, lambda client: _estimate(client, body, file))
     once = idempotency_key or secrets.token_hex(16)
-    run(url, lambda client: _submit(client, body, file, once, watch=watch))
+    run(url, lambda client: _submit(client, body, file, once, asking, watch=watch))
 
 
 def _body(file: Path | None, job: str | None, options: Options) -> dict[str, Any]:
@@ -120,8 +169,21 @@ def _from_json(file: Path | None, job: str, options: Options) -> dict[str, Any]:
     return body
 
 
-async def _submit(client: Client, body: dict[str, Any], file: Path | None, key: str, *, watch: bool) -> int:
-    accepted = await send(client, body, file, key)
+async def _estimate(client: Client, body: dict[str, Any], file: Path | None) -> int:
+    whole = await uploaded(client, body, file)
+    found = await patiently(lambda: client.validate(whole), say=whisper)
+    for line in estimate_lines(found):
+        typer.echo(line)
+    stop_if_it_fails(found)
+    return 0
+
+
+async def _submit(
+    client: Client, body: dict[str, Any], file: Path | None, key: str, asking: Asking, *, watch: bool
+) -> int:
+    body = await uploaded(client, body, file)
+    await ask_first(client, body, asking)
+    accepted = await send(client, body, key)
     console = out()
     if console.is_terminal:
         console.print(f"[green]Accepted:[/] {accepted.id}")
@@ -137,9 +199,13 @@ async def _submit(client: Client, body: dict[str, Any], file: Path | None, key: 
     return 0
 
 
-async def send(client: Client, body: dict[str, Any], file: Path | None, key: str) -> Job:
-    """Uploads the manifest, if there is one, and submits; tries again for a few seconds."""
-    if file is not None:
-        file_id = await patiently(lambda: client.upload(file), say=whisper)
-        body = with_file(body, file_id)
+async def uploaded(client: Client, body: dict[str, Any], file: Path | None) -> dict[str, Any]:
+    """The whole submission: uploads the manifest, if there is one; tries again for a few seconds."""
+    if file is None:
+        return body
+    return with_file(body, await patiently(lambda: client.upload(file), say=whisper))
+
+
+async def send(client: Client, body: dict[str, Any], key: str) -> Job:
+    """Submits; tries again for a few seconds."""
     return await patiently(lambda: client.submit(body, key), say=whisper)

@@ -9,6 +9,7 @@ import typer
 from cli.answers import Job
 from cli.client import Client
 from cli.errors import ServiceAway
+from cli.holds import hold_words, same_hold
 from cli.progress import View, view_for
 from cli.running import JobId, out, run, whisper
 from cli.service import Url
@@ -23,6 +24,8 @@ Pause = Callable[[float], Awaitable[None]]
 
 def watch(job: JobId, url: Url = None) -> None:
     """Watches a job until it ends: a bar on a terminal, plain lines in a pipe.
+
+    A held job is watched on: what it needs is said once.
 
     Exits with 0 if every item succeeded, and with 1 if not. Ctrl-C stops the watching, not the job.
     """
@@ -57,11 +60,22 @@ async def follow(client: Client, job: str, view: View, pause: Pause = asyncio.sl
 async def _follow(client: Client, job: str, view: View, pause: Pause) -> Job:
     status, patience = await client.status(job)
     view.show(status)
+    told = _tell_hold(view, status, ())
     while not status.ended:
         await pause(min(max(patience, SHORTEST_PAUSE), LONGEST_PAUSE))
         status, patience = await _status(client, job, view, pause)
         view.show(status)
+        told = _tell_hold(view, status, told)
     return status
+
+
+def _tell_hold(view: View, status: Job, told: tuple[object, ...]) -> tuple[object, ...]:
+    """Says what a held job needs, unless that is what was told last; returns what has been told now."""
+    now = same_hold(status)
+    if now and now != told:
+        for sentence in hold_words(status):
+            view.say(f"  {sentence}")
+    return now or told
 
 
 async def _status(client: Client, job: str, view: View, pause: Pause) -> tuple[Job, float]:

@@ -14,6 +14,9 @@ async def caps_of(control: ObjectStore, tenant: str, defaults: Caps) -> Caps:
         return defaults
 
 
-async def set_caps(control: ObjectStore, tenant: str, caps: Caps) -> None:
-    """Set a tenant's caps; its account is to be told."""
-    await control.put(caps_key(tenant), caps.model_dump_json().encode())
+async def set_caps(control: ObjectStore, tenant: str, caps: Caps | None) -> None:
+    """Set a tenant's caps, or take its own ones away; its account is to be told."""
+    if caps is None:
+        await control.delete(caps_key(tenant))
+    else:
+        await control.put(caps_key(tenant), caps.model_dump_json().encode())

@@ -39,9 +39,11 @@ class Bookkeeping:
         return self._needed[index]
 
     def pending_nano(self) -> int:
-        """What the items that wait are expected to cost."""
+        """What it takes to buy the items that wait, as expected: the last one needs its whole reservation."""
         state = self._state
-        return sum(state.expected[index] for index in state.pending if index < len(state.expected))
+        known = [index for index in state.pending if index < len(state.expected)]
+        spare = max((self._needed[index] - state.expected[index] for index in known), default=0)
+        return sum(state.expected[index] for index in known) + max(0, spare)
 
     # --- the life of a reservation ------------------------------------------------------------
 

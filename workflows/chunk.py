@@ -1,6 +1,8 @@
 """imagemill.chunk: up to 500 items of a job, bought under a lease of the job's cap."""
 
 import asyncio
+from contextlib import suppress
+from datetime import timedelta
 from typing import NoReturn
 
 from temporalio import workflow
@@ -87,7 +89,7 @@ class ChunkWorkflow:
     @workflow.signal(name=RECALL)
     def recall(self, recall: RecallSignal) -> None:
         """A cap was lowered: return what is not reserved."""
-        self.generation.recall(recall.number)
+        self.generation.recall(recall)
 
     @workflow.signal(name=STOP)
     def stop(self, hold: Hold) -> None:
@@ -170,8 +172,11 @@ class ChunkWorkflow:
         return self.generation.gist != self._told
 
     async def _keep_reporting(self) -> None:
+        """Tell what is news, and now and then that there is none: a job that is gone will not answer."""
+        patience = timedelta(seconds=self.place.times.sweep / 2)
         while True:
-            await workflow.wait_condition(lambda: self._due)
+            with suppress(TimeoutError):
+                await workflow.wait_condition(lambda: self._due, timeout=patience)
             self._due = False
             self._told = self.generation.gist
             await self._tell_job(self._report())

@@ -1,5 +1,6 @@
 """The job's side of its chunks: starts them, hears them, passes on what the job is told, finds the lost."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from temporalio import workflow
@@ -31,11 +32,11 @@ from workflows.single import tell_generation
 class Chunks:
     """What it knows of them is in ``progress``; ``alone`` is the item of a job that runs it itself."""
 
-    def __init__(self, place: Workplace, progress: JobProgress) -> None:
+    def __init__(self, place: Workplace, progress: JobProgress, publish: Callable[[], None]) -> None:
         self.place = place
         self.progress = progress
         self.alone: Generation | None = None
-        self.leasing = Leasing(place, progress, self.tell)
+        self.leasing = Leasing(place, progress, self.tell, publish)
         self._cancel_sent: set[int] = set()
         self._stop_sent: set[int] = set()
 
@@ -182,7 +183,7 @@ class Chunks:
         lost = lease.held - lease.spend.settled
         self.progress.summary.ended.settled_nano += lease.spend.settled
         self.progress.summary.ended.written_off_nano += lost
-        self.progress.vanished_nano += lost
+        self.progress.summary.vanished_nano += lost
         life = self.progress.lives[chunk] + 1
         self._forget(chunk)
         await self._start_one(chunk, life=life)

@@ -27,6 +27,7 @@ from imagemill.domain.messages import (
     ImageOutcome,
     ImageTask,
     OpenedChunk,
+    RecallSignal,
     Workplace,
 )
 from imagemill.domain.trust import Trust
@@ -83,12 +84,16 @@ class Generation:
         self.books.refresh()
         self.wake()
 
-    def recall(self, number: int) -> None:
-        """Return all that is not reserved, and ask for it anew."""
-        if number > self.state.recalls:
-            self.state.recalls = number
-            self._return_all_but(0)
-            self.wake()
+    def recall(self, recall: RecallSignal) -> None:
+        """Return all that is not reserved, and ask for it anew; what was sent already is finished."""
+        if recall.number <= self.state.recalls:
+            return
+        self.state.recalls = recall.number
+        self._return_all_but(0)
+        if recall.calls:
+            for call in self._calls.values():
+                call.cancel()
+        self.wake()
 
     def stop(self, hold: Hold) -> None:
         """Buy nothing until told."""

@@ -60,7 +60,7 @@ class JobWorkflow:
         )
         self._wake = False
         self._published = start.summary.state
-        self.chunks = Chunks(start.place, self.progress)
+        self.chunks = Chunks(start.place, self.progress, self._publish)
         self.leasing = self.chunks.leasing
 
     @property
@@ -227,7 +227,7 @@ class JobWorkflow:
         try:
             await workflow.wait_condition(lambda: self._wake or or_when(), timeout=patience)
         except TimeoutError:
-            self.leasing.grow_stale()
+            pass
         except asyncio.CancelledError:
             self.cancel()
 
@@ -289,7 +289,6 @@ class JobWorkflow:
                 chunks=sorted(self.progress.facts, key=lambda facts: facts.chunk),
                 lines=self.progress.lines,
                 trust=self.progress.trust,
-                vanished_nano=self.progress.vanished_nano,
                 records=list(self.chunks.alone.state.records.values()) if self.chunks.alone else None,
             ),
             result_type=Nothing,

@@ -5,6 +5,7 @@ runs short is decided on *fresh* reports only: those that were told after the la
 """
 
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import TemporalError
@@ -38,13 +39,15 @@ Tell = Callable[..., Awaitable[None]]
 class Leasing:
     """Shares a job's money out; its whole memory is ``progress``."""
 
-    def __init__(self, place: Workplace, progress: JobProgress, tell: Tell) -> None:
+    def __init__(
+        self, place: Workplace, progress: JobProgress, tell: Tell, publish: Callable[[], None]
+    ) -> None:
         self.place = place
         self.progress = progress
         self._tell = tell
+        self._publish = publish
         self._exhaust_sent: set[int] = set()
         self._recall_sent: dict[int, int] = {}
-        self._stale = False
         self._holder = f"{place.job}/{workflow.info().first_execution_run_id[:8]}"
         self._fit_cap()
 
@@ -56,7 +59,7 @@ class Leasing:
         lease.tell(granted=report.granted, returned=report.returned, spent=report.spent)
         raised = [self._trust(model).learn(trust) for model, trust in report.trust.items()]
         if any(raised):
-            self.progress.recalls += 1  # what is leased was measured by the factor before
+            self._call_back(calls=False)  # what is leased was measured by the factor before
 
     def close(self, report: ChunkReport) -> None:
         """A chunk's last word."""
@@ -86,7 +89,7 @@ class Leasing:
     def called_back(self) -> None:
         """A cap of the tenant's was lowered: give back what no call needs, then ask for it anew."""
         self.progress.purse.give_back = True
-        self.progress.recalls += 1
+        self._call_back(calls=True)
 
     def set_budget(self, budget: BudgetSignal) -> None:
         """The job has another cap from now on."""
@@ -96,7 +99,11 @@ class Leasing:
             summary.cap_nano = budget.cap_nano
             self._fit_cap()
             if self.progress.leases.committed > summary.cap_nano:
-                self.progress.recalls += 1
+                self._call_back(calls=True)
+
+    def _call_back(self, *, calls: bool) -> None:
+        self.progress.recalls += 1
+        self.progress.recall_calls = calls
 
     # --- leases to chunks ---------------------------------------------------------------------
 
@@ -108,7 +115,9 @@ class Leasing:
 
     def open(self, chunk: int, planned: PlannedChunk) -> int:
         """Lease a chunk its first share, or what there is of it."""
-        return self.progress.leases.grant(chunk, self.share(planned))
+        granted = self.progress.leases.grant(chunk, self.share(planned))
+        self._show()
+        return granted
 
     def may_start(self, planned: PlannedChunk) -> bool:
         """Models whose maximum is uncertain run in one chunk at a time until they have proven it."""
@@ -129,6 +138,12 @@ class Leasing:
             self.progress.summary.hold = self._tenant_hold(smallest) if smallest else None
         self.progress.summary.committed_nano = self.progress.leases.committed
 
+    def _show(self) -> None:
+        """The status never says less than what a call may cost that is about to be made."""
+        if self.progress.summary.committed_nano != self.progress.leases.committed:
+            self.progress.summary.committed_nano = self.progress.leases.committed
+            self._publish()
+
     async def _recall(self) -> None:
         number = self.progress.recalls
         for chunk in sorted(self.progress.leases.open):
@@ -136,18 +151,22 @@ class Leasing:
             heard = report.recalls if report else self._recall_sent.get(chunk, 0)
             if heard < number and self._recall_sent.get(chunk) != number:
                 self._recall_sent[chunk] = number
-                await self._tell(chunk, RECALL, RecallSignal(number=number))
+                recall = RecallSignal(number=number, calls=self.progress.recall_calls)
+                await self._tell(chunk, RECALL, recall)
         if self.progress.purse.give_back and all(self._recalled(c) for c in self.progress.leases.open):
             self.progress.purse.give_back = False
             self._give_back(0)
 
     async def _grant(self) -> None:
+        grants: dict[int, int] = {}
         for chunk in sorted(self.progress.reports):
             report = self._fresh(chunk)
             if report and (missing := self._worth_granting(report)):
-                granted = self.progress.leases.grant(chunk, missing)
-                signal = GrantSignal(granted=granted, trust=self.known_trust())
-                await self._tell(chunk, GRANT, signal)
+                grants[chunk] = self.progress.leases.grant(chunk, missing)
+        if grants:
+            self._show()
+        for chunk, granted in grants.items():
+            await self._tell(chunk, GRANT, GrantSignal(granted=granted, trust=self.known_trust()))
 
     def _recalled(self, chunk: int) -> bool:
         report = self.progress.reports.get(chunk)
@@ -211,7 +230,7 @@ class Leasing:
         return Hold(code=code, since=since, smallest_nano=smallest, likely_nano=likely)
 
     def _likely(self) -> int:
-        """What all items that wait are expected to cost."""
+        """What it takes to buy all items that wait, as expected."""
         waiting = sum(report.pending_nano for report in self.progress.reports.values())
         return waiting + sum(chunk.expected_nano for chunk in self._unstarted())
 
@@ -231,10 +250,6 @@ class Leasing:
             ask = self._ask(wanted=self.progress.purse.granted, smallest=0)
             await self._send(ask.model_copy(update={"done": True}))
 
-    def grow_stale(self) -> None:
-        """Nothing was heard for long: tell the account what was spent meanwhile."""
-        self._stale = True
-
     async def _talk_to_account(self, smallest: int = 0, *, wants: bool = True) -> None:
         """Return what is not needed, and ask for what is."""
         if not self.place.account or self.progress.purse.give_back:
@@ -253,13 +268,18 @@ class Leasing:
             return wants
         if ask.returned != told.returned:
             return True
-        if self._stale and (ask.spent != told.spent or self.progress.purse.answered < told.sequence):
+        if self._is_stale() and (ask.spent != told.spent or self.progress.purse.answered < told.sequence):
             return True
         return wants and (ask.granted, ask.smallest, True) != (
             told.granted,
             told.smallest,
             told.wanted > told.granted,
         )
+
+    def _is_stale(self) -> bool:
+        """Was the account told so long ago that it should hear what was spent meanwhile?"""
+        told_at, patience = self.progress.purse.told_at, timedelta(seconds=self.place.times.sweep)
+        return told_at is not None and workflow.now() - told_at >= patience
 
     def _needs(self) -> int:
         """What chunks ask for, and what the next one would be leased."""
@@ -301,7 +321,7 @@ class Leasing:
         )
 
     async def _send(self, ask: AccountAsk) -> None:
-        self.progress.purse.told, self._stale = ask, False
+        self.progress.purse.told, self.progress.purse.told_at = ask, workflow.now()
         account = str(self.place.account)
         try:
             await workflow.get_external_workflow_handle(account).signal(ASK, ask)

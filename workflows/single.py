@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from imagemill.domain.messages import CANCEL, EXHAUST, GRANT, RECALL, RESUME, STOP, GrantSignal, RecallSignal
+from imagemill.domain.messages import CANCEL, EXHAUST, GRANT, RECALL, RESUME, STOP, GrantSignal
 from workflows.generation import Generation
 
 
@@ -15,7 +15,7 @@ def tell_generation(generation: Generation, name: str, *arguments: Any) -> None:
         RESUME: generation.resume,
         STOP: generation.stop,
         GRANT: lambda grant: _grant(generation, grant),
-        RECALL: lambda recall: _recall(generation, recall),
+        RECALL: generation.recall,
     }
     words[name](*arguments)
 
@@ -23,7 +23,3 @@ def tell_generation(generation: Generation, name: str, *arguments: Any) -> None:
 def _grant(generation: Generation, grant: GrantSignal) -> None:
     generation.learn(grant.trust)
     generation.grant(grant.granted)
-
-
-def _recall(generation: Generation, recall: RecallSignal) -> None:
-    generation.recall(recall.number)

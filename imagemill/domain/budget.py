@@ -32,19 +32,35 @@ class Spend(BaseModel):
 
     settled: int = 0
     written_off: int = 0
+    recovered: int = 0
+    """Once written off, and settled since; no part of the total."""
 
     @property
     def total(self) -> int:
-        """Both."""
+        """Settled and written off."""
         return self.settled + self.written_off
+
+    @property
+    def ever_written_off(self) -> int:
+        """What was written off and what of it was recovered since."""
+        return self.written_off + self.recovered
 
     def plus(self, other: "Spend") -> "Spend":
         """The sum."""
-        return Spend(settled=self.settled + other.settled, written_off=self.written_off + other.written_off)
+        return Spend(
+            settled=self.settled + other.settled,
+            written_off=self.written_off + other.written_off,
+            recovered=self.recovered + other.recovered,
+        )
 
-    def minus(self, other: "Spend") -> "Spend":
-        """The difference; a recovered write-off makes it negative."""
-        return Spend(settled=self.settled - other.settled, written_off=self.written_off - other.written_off)
+    def joined(self, other: "Spend") -> "Spend":
+        """The later of two running totals of the same, whichever it is: none of the three ever falls."""
+        recovered = max(self.recovered, other.recovered)
+        return Spend(
+            settled=max(self.settled, other.settled),
+            written_off=max(self.ever_written_off, other.ever_written_off) - recovered,
+            recovered=recovered,
+        )
 
 
 Spending = dict[str, Spend]
@@ -53,9 +69,11 @@ Spending = dict[str, Spend]
 
 def total(spending: Mapping[str, Spend]) -> Spend:
     """Over all models."""
+    values = spending.values()
     return Spend(
-        settled=sum(spend.settled for spend in spending.values()),
-        written_off=sum(spend.written_off for spend in spending.values()),
+        settled=sum(spend.settled for spend in values),
+        written_off=sum(spend.written_off for spend in values),
+        recovered=sum(spend.recovered for spend in values),
     )
 
 
@@ -130,7 +148,7 @@ class Account(BaseModel):
         amount = self.lost.pop(reservation, None)
         if amount is None:
             return False
-        self._spend(model, Spend(settled=cost, written_off=-amount))
+        self._spend(model, Spend(settled=cost, written_off=-amount, recovered=amount))
         return True
 
     def charge(self, cost: int, model: str) -> None:

@@ -139,6 +139,8 @@ class JobSummary(BaseModel):
     warnings: list[str] = Field(default_factory=list)
     hold: Hold | None = None
     """What holds the job as a whole; a chunk's own hold is in the chunk's progress."""
+    vanished_nano: int = 0
+    """Written off with chunks that were ended from outside; no item's attempts show it."""
     ended: Progress = Field(default_factory=Progress)
     """Totals of the chunks that have ended; of the job itself where it has one item."""
     failure: str | None = None
@@ -203,8 +205,6 @@ class Report(BaseModel):
     lines: list[ReportLine] = Field(default_factory=list)
     drift: dict[str, Drift] = Field(default_factory=dict)
     """By model."""
-    vanished_nano: int = 0
-    """Written off with chunks that were ended from outside; no item's attempts show it."""
     catalogue: str | None = None
     """The version of the price table."""
     chunks: list[ChunkFacts] = Field(default_factory=list)

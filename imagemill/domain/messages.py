@@ -229,7 +229,6 @@ class ReportTask(BaseModel):
     chunks: list[ChunkFacts] = Field(default_factory=list)
     lines: list[ReportLine] = Field(default_factory=list)
     trust: dict[str, Trust] = Field(default_factory=dict)
-    vanished_nano: int = 0
     records: list[ItemRecord] | None = None
 
 
@@ -303,7 +302,7 @@ class ChunkReport(BaseModel):
     smallest: int = 0
     """What the cheapest item that waits would need."""
     pending_nano: int = 0
-    """What the items that wait are expected to cost."""
+    """What it takes to buy the items that wait, as expected."""
     recalls: int = 0
     """How many recalls it has heard."""
     starved: bool = False
@@ -320,6 +319,7 @@ class Purse(BaseModel):
     granted: int = 0
     returned: int = 0
     told: AccountAsk | None = None
+    told_at: datetime | None = None
     answered: int = 0
     """The sequence of the last ask that was answered."""
     short: Literal["day", "month"] | None = None
@@ -336,6 +336,7 @@ class JobProgress(BaseModel):
     leases: Leases[int]
     purse: Purse = Field(default_factory=Purse)
     recalls: int = 0
+    recall_calls: bool = False
     trust: dict[str, Trust] = Field(default_factory=dict)
     stopped: Hold | None = None
     """Nothing is bought until somebody says so."""
@@ -350,7 +351,6 @@ class JobProgress(BaseModel):
     heard_at: dict[int, datetime] = Field(default_factory=dict)
     facts: list[ChunkFacts] = Field(default_factory=list)
     lines: list[ReportLine] = Field(default_factory=list)
-    vanished_nano: int = 0
     cancelled: bool = False
     alone: GenerationState | None = None
     """The item of a job that runs it itself."""
@@ -377,6 +377,8 @@ class RecallSignal(BaseModel):
     """Return what is not reserved; this is the so-manieth recall."""
 
     number: int
+    calls: bool = False
+    """Give up the reservations of calls that have not been made yet, too."""
 
 
 class BudgetSignal(BaseModel):

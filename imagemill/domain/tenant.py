@@ -74,7 +74,7 @@ class AccountGrant(BaseModel):
     short: Window | None = None
     """The window that leaves too little, where something was wanted."""
     left: int = 0
-    """What it leaves."""
+    """What it leaves; below 0 where more is spent or leased than the cap that was lowered allows."""
     until: datetime | None = None
     """When that window ends."""
 
@@ -87,12 +87,28 @@ class TenantLease(Lease):
     smallest: int = 0
     heard_at: datetime | None = None
     lost_on: dict[str, Spending] = Field(default_factory=dict)
-    """The days on which its write-offs were counted: a recovered one is taken back there, and only there."""
+    """The days on which its write-offs were counted, and where recovered ones are taken back."""
+
+    def recoverable(self, window: str) -> int:
+        """Written off on days outside the window: once recovered, it may be spent in the window."""
+        before = (spent for day, spent in self.lost_on.items() if not day.startswith(window))
+        return sum(total(spent).written_off for spent in before)
 
     @property
     def missing(self) -> int:
         """What it would like to have more."""
         return max(0, self.wanted - self.granted)
+
+
+class EndedLease(BaseModel):
+    """What is remembered of a holder that has ended: what it tells again is not counted again."""
+
+    sequence: int
+    spent: Spending
+
+
+ENDED_KEPT = 200
+"""So many of the last holders that have ended are remembered; a repeat comes within seconds."""
 
 
 class TenantAccount(BaseModel):
@@ -102,6 +118,7 @@ class TenantAccount(BaseModel):
     caps: Caps
     today: date
     leases: dict[str, TenantLease] = Field(default_factory=dict)
+    ended: dict[str, EndedLease] = Field(default_factory=dict)
     days: dict[str, Spending] = Field(default_factory=dict)
     """Spent by day and model: this month and the one before."""
 
@@ -118,15 +135,27 @@ class TenantAccount(BaseModel):
 
     def spent_in(self, window: Window) -> Spending:
         """Spent in the window that is open now, by model."""
-        prefix = self.today.isoformat() if window == "day" else month(self.today)
+        prefix = self._prefix(window)
         return merged(spent for day, spent in self.days.items() if day.startswith(prefix))
+
+    def _prefix(self, window: Window) -> str:
+        """How the days of the window that is open now begin."""
+        return self.today.isoformat() if window == "day" else month(self.today)
 
     def left_in(self, window: Window) -> int:
         """What the window leaves to lease: never below 0; UNCAPPED where it has no cap."""
+        return max(0, self._room_in(window))
+
+    def _room_in(self, window: Window) -> int:
+        """Below 0 where the cap was lowered below what is spent or leased."""
         cap = self.cap(window)
-        if cap is None:
-            return UNCAPPED
-        return max(0, cap - total(self.spent_in(window)).total - self.leased)
+        return UNCAPPED if cap is None else cap - self.committed_in(window)
+
+    def committed_in(self, window: Window) -> int:
+        """What takes of the window's cap: spent in it, leased, and what may be recovered in it."""
+        prefix = self._prefix(window)
+        recoverable = sum(lease.recoverable(prefix) for lease in self.leases.values())
+        return total(self.spent_in(window)).total + self.leased + recoverable
 
     @property
     def free(self) -> int:
@@ -136,11 +165,7 @@ class TenantAccount(BaseModel):
     @property
     def over(self) -> bool:
         """Is more leased than a cap still allows? Only after one was lowered, or after drift."""
-        return self.leased > 0 and any(self._over(window) for window in ("day", "month"))
-
-    def _over(self, window: Window) -> bool:
-        cap = self.cap(window)
-        return cap is not None and total(self.spent_in(window)).total + self.leased > cap
+        return self.leased > 0 and min(self._room_in("day"), self._room_in("month")) < 0
 
     # --- jobs ---------------------------------------------------------------------------------
 
@@ -148,30 +173,55 @@ class TenantAccount(BaseModel):
         """Take in what a job tells. False: it was told before, or something newer was."""
         lease = self.leases.get(ask.holder)
         if lease is None:
-            if ask.done and not ask.spent:
+            if ask.done and not ask.spent and ask.holder not in self.ended:
                 return False
-            lease = self.leases.setdefault(ask.holder, TenantLease())
+            lease = self._new_lease(ask.holder)
         if ask.sequence <= lease.sequence:
             return False
+        self.leases[ask.holder] = lease
         lease.sequence, lease.heard_at = ask.sequence, now
-        self._count(lease, ask.spent)
-        lease.tell(granted=ask.granted, returned=max(lease.returned, ask.returned), spent=ask.spent)
+        spent = _joined(lease.spent, ask.spent)
+        self._count(lease, spent)
+        lease.tell(granted=ask.granted, returned=max(lease.returned, ask.returned), spent=spent)
         lease.wanted, lease.smallest = ask.wanted, ask.smallest
         if ask.done:
-            del self.leases[ask.holder]
+            self._forget(ask.holder)
         return True
+
+    def _new_lease(self, holder: str) -> TenantLease:
+        """A holder that has ended and speaks again (an operator has reset its job) goes on from there."""
+        before = self.ended.get(holder)
+        return TenantLease(sequence=before.sequence, spent=before.spent) if before else TenantLease()
+
+    @staticmethod
+    def _as_told(lease: TenantLease, records: Spending) -> Spending:
+        """Records that are complete: what they no longer show as written off was recovered since."""
+        back = {
+            model: max(0, told.ever_written_off - records.get(model, Spend()).written_off)
+            for model, told in lease.spent.items()
+        }
+        return merged([records, {model: Spend(recovered=amount) for model, amount in back.items()}])
+
+    def _forget(self, holder: str) -> None:
+        lease = self.leases.pop(holder)
+        self.ended[holder] = EndedLease(sequence=lease.sequence, spent=lease.spent)
+        for oldest in list(self.ended)[:-ENDED_KEPT]:
+            del self.ended[oldest]
 
     def close(self, holder: str, spent: Spending, *, exact: bool) -> None:
         """A holder's end was found out, and all that its records show as spent.
 
-        Where they may not be all, the rest of what it held counts as spent too.
+        What it has told is not doubted. Where the records may not be all, the rest of what it held counts
+        as spent too.
         """
-        lease = self.leases.pop(holder)
-        self._count(lease, spent)
-        rest = lease.granted - lease.returned - total(spent).total
+        lease = self.leases[holder]
+        known = _joined(lease.spent, self._as_told(lease, spent) if exact else spent)
+        rest = lease.granted - lease.returned - total(known).total
         if not exact and rest > 0:
-            lost = {UNKNOWN_MODEL: Spend(written_off=rest)}
-            self._count(TenantLease(), lost)
+            known = merged([known, {UNKNOWN_MODEL: Spend(written_off=rest)}])
+        self._count(lease, known)
+        lease.spent = known
+        self._forget(holder)
 
     def grant(self, holder: str) -> bool:
         """Lease a job more, if what is free of its wish is worth it. Says whether it was."""
@@ -199,7 +249,7 @@ class TenantAccount(BaseModel):
             returned=lease.returned,
             answered=lease.sequence,
             short=short,
-            left=self.left_in(short) if short else 0,
+            left=self._room_in(short) if short else 0,
             until=self._end(short, now) if short else None,
         )
 
@@ -228,28 +278,35 @@ class TenantAccount(BaseModel):
 
     def _count(self, lease: TenantLease, spent: Spending) -> None:
         """Count what a job has spent since it last told, today."""
+        today = self.today.isoformat()
         for model, now in spent.items():
-            more = now.minus(lease.spent.get(model, Spend()))
-            if more.written_off < 0:
-                left = self._take_back(lease, model, -more.written_off)
-                more.written_off = -left
-            self._add(self.days, self.today.isoformat(), model, more)
-            if more.written_off > 0:
-                self._add(lease.lost_on, self.today.isoformat(), model, Spend(written_off=more.written_off))
+            before = lease.spent.get(model, Spend())
+            lost = Spend(written_off=max(0, now.ever_written_off - before.ever_written_off))
+            self._add(self.days, today, model, lost.plus(Spend(settled=now.settled - before.settled)))
+            self._add(lease.lost_on, today, model, lost)
+            self._take_back(lease, model, max(0, now.recovered - before.recovered))
 
-    def _take_back(self, lease: TenantLease, model: str, amount: int) -> int:
-        """Take a write-off that was recovered from the days that it was counted on; answers what is left."""
-        for day in sorted(lease.lost_on, reverse=True):
-            known = lease.lost_on[day].get(model, Spend()).written_off
-            taken = min(known, amount)
-            if taken:
-                self._add(lease.lost_on, day, model, Spend(written_off=-taken))
-                if day in self.days:
-                    self._add(self.days, day, model, Spend(written_off=-taken))
-                amount -= taken
-        return amount
+    def _take_back(self, lease: TenantLease, model: str, amount: int) -> None:
+        """Take a write-off that was recovered from the days that it was counted on.
+
+        From the oldest first: to take too much from a window that has closed does no harm.
+        """
+        for day in sorted(lease.lost_on):
+            taken = min(lease.lost_on[day].get(model, Spend()).written_off, amount)
+            amount -= taken
+            self._add(lease.lost_on, day, model, Spend(written_off=-taken))
+            if day in self.days:
+                self._add(self.days, day, model, Spend(written_off=-taken))
 
     @staticmethod
     def _add(days: dict[str, Spending], day: str, model: str, more: Spend) -> None:
         if more.settled or more.written_off:
             days[day] = merged([days.get(day, {}), {model: more}])
+
+
+def _joined(one: Spending, other: Spending) -> Spending:
+    """The later of two running totals, model by model."""
+    return {
+        model: one.get(model, Spend()).joined(other.get(model, Spend()))
+        for model in one.keys() | other.keys()
+    }

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -100,6 +101,67 @@ class Service:
         ]
         calls = Counter(entry["prompt_sha256"] for entry in billed)
         return {"calls": calls, "nano": sum(entry["billed_nano"] for entry in billed)}
+
+    async def entries(self, since: int) -> tuple[int, list[Json]]:
+        """The entries of the provider's ledger from number `since` on, and the number to go on with."""
+        answer = await self._http.get(f"{self._sandbox}/_sandbox/ledger", params={"since": since})
+        answer.raise_for_status()
+        return answer.json()["next"], answer.json()["entries"]
+
+    async def validate(self, **submission: Any) -> Json:
+        """What a submission would cost; it must be one that would be accepted."""
+        body = {"defaults": SMALL, "budget": {"limit_usd": "100.00"}} | submission
+        answer = await self.ask("POST", "/v1/jobs?validate_only=true", json=body)
+        assert answer.status_code == 200, answer.text
+        found: Json = answer.json()
+        return found
+
+    async def set_budget(self, job: str, **budget: str) -> Json:
+        """Change a job's cap, or what happens when it is used up."""
+        answer = await self.ask("PATCH", f"/v1/jobs/{job}", json={"budget": budget})
+        assert answer.status_code == 202, answer.text
+        found: Json = answer.json()
+        return found
+
+    async def set_caps(self, **caps: str) -> None:
+        """Set the tenant's caps, as its operator."""
+        key = {"Authorization": f"Bearer {self.stack.credentials.admin_key}"}
+        answer = await self.ask("PUT", "/v1/tenants/default/caps", json=caps, headers=key)
+        assert answer.status_code == 200, answer.text
+
+    async def report(self, job: str) -> Json:
+        """The receipt of a job that has ended, with its items and their attempts."""
+        answer = await self.ask("GET", f"/v1/jobs/{job}/report?items=true")
+        assert answer.status_code == 200, answer.text
+        found: Json = answer.json()
+        return found
+
+    async def usage(self) -> Json:
+        """What the tenant has spent these days, whatever day it is in its time zone."""
+        today = datetime.now(UTC).date()
+        days = {"from": str(today - timedelta(days=2)), "to": str(today + timedelta(days=2))}
+        for _ in range(30):
+            answer = await self.ask("GET", "/v1/usage", params=days)
+            if answer.status_code != 503:
+                break
+            # After a worker's death, what it kept in its memory can't be asked for a while.
+            await asyncio.sleep(0.2)
+        assert answer.status_code == 200, answer.text
+        found: Json = answer.json()
+        return found
+
+    async def all_told(self, seconds: float = 60) -> Json:
+        """The tenant's usage, once no job holds any of its money."""
+        usage: Json = {}
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    usage = await self.usage()
+                    if not nano(usage["leased_usd"]):
+                        return usage
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise AssertionError(f"still leased after {seconds} seconds: {usage}") from None
 
     @asynccontextmanager
     async def faults(self, *plan: Json) -> AsyncIterator[None]:

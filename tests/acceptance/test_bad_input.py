@@ -65,7 +65,7 @@ async def test_a_blocked_item_and_a_refused_one_cost_only_what_may_have_been_bil
 async def test_a_cap_that_bites_skips_what_it_leaves_no_money_for(service: Service) -> None:
     prompts = [f"A capped cup {number}" for number in range(30)]
     items = [{"custom_id": f"c-{number}", "prompt": prompt} for number, prompt in enumerate(prompts)]
-    job = await service.submit(items=items, budget={"limit_usd": "0.05"})
+    job = await service.submit(items=items, budget={"limit_usd": "0.05", "on_exhausted": "skip"})
 
     status = await service.finished(job)
     ledger = await service.ledger(*prompts)

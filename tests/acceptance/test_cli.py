@@ -252,8 +252,53 @@ def test_refusals_are_told(here: Path) -> None:
     assert f"Nothing answers at {NOBODY}. Start the service" in nobody.stderr
 
 
+async def test_money_from_the_estimate_to_the_receipt(here: Path) -> None:
+    large, small = body(200, quality="high"), body(8) | {"budget": {"limit_usd": "0.02"}}
+    refused, estimated, submitted = await asyncio.to_thread(
+        together,
+        partial(submit_json, here, large),
+        partial(submit_json, here, large, "--estimate"),
+        partial(submit_json, here, small),
+    )
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("Estimate: 200 items, likely $10.")
+    assert "Give --yes to submit it." in refused.stderr
+    assert estimated.returncode == 0
+    assert estimated.stdout.splitlines() == refused.stderr.splitlines()[:2]
+    assert re.fullmatch(r"job_\w+\n", submitted.stdout)
+    assert "likely not enough for all of them" in submitted.stderr
+    job = submitted.stdout.strip()
+
+    # The command that the held job asks for is typed as it stands there, and is enough.
+    watching = await begun(here, "watch", job)
+    shown = await read_until(watching, "imagemill budget")
+    assert "would likely buy all:" in shown
+    raised = await asyncio.to_thread(typed, here, *shown.splitlines()[-1].split()[1:])
+    assert raised.stdout.startswith(f"{job} may spend $0.05 in all; $0.0")
+    output, _ = await asyncio.wait_for(watching.communicate(), timeout=30)
+    assert (watching.returncode, output.count(b"imagemill budget")) == (0, 0)
+    assert output.decode().splitlines()[-1].startswith("completed   8/8 items  8 images  $0.0")
+
+    report, raw, caps = await asyncio.to_thread(
+        together,
+        partial(typed, here, "report", job, "--items"),
+        partial(typed, here, "report", job, "--items", "--json"),
+        partial(typed, here, "caps", "--day-usd", "900"),
+    )
+    receipt = json.loads(raw.stdout)
+    assert (receipt["state"], len(receipt["data"])) == ("completed", 8)
+    assert re.search(r"^gpt-image-2\.5-flare +succeeded +8 +8 +\$0\.0\d+ +\$0\.00 +0$", report.stdout, re.M)
+    assert report.stdout.count("  settled $0.00") == 8
+    assert caps.stdout.splitlines()[1:] == ["Day       $900.00", "Month     $10,000.00", "Time zone UTC"]
+    usage = await asyncio.to_thread(typed, here, "usage")
+    lines = usage.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert re.match(r"today +\$\d+\.\d+ +\$900\.00 ", lines[3])
+    assert any(line.startswith(f"{job}  completed ") for line in lines)
+
+
 async def test_a_long_job_through_an_outage_ctrl_c_and_cancel(stack: LocalStack, here: Path) -> None:
-    submitted = await asyncio.to_thread(submit_json, here, body(200, quality="high"))
+    submitted = await asyncio.to_thread(submit_json, here, body(200, quality="high"), "--yes")
     job = submitted.stdout.strip()
     watching = await begun(here, "watch", job)
     await read_until(watching, "running")

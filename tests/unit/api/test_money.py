@@ -289,6 +289,10 @@ async def test_only_the_operator_sets_caps(http: httpx2.AsyncClient, engine: Mem
     assert (await http.get("/v1/tenants/t/caps", headers=OPERATOR)).json() == answer.json()
     assert (await http.get("/v1/usage", headers=OPERATOR)).status_code == 401
 
+    gone = await http.delete("/v1/tenants/t/caps", headers=OPERATOR)
+    assert gone.json()["day_usd"] == "1000.00"
+    assert engine.told[-1][1] == Caps(day_nano=10**12)
+
 
 async def test_without_an_operators_key_nobody_sets_caps(parts: Context) -> None:
     transport = httpx2.ASGITransport(app=make_app(replace(parts, admin_sha256=None)))
@@ -324,6 +328,7 @@ async def test_usage_is_by_day_model_and_job_and_says_what_is_left(
     account.days = {TODAY.isoformat(): {"m": Spend(settled=2, written_off=1), "k": Spend(settled=4)}}
     account.leases["job_2/x"] = TenantLease(granted=30, spent={"m": Spend(settled=2)})
     engine.accounts["t"] = account
+    engine.summaries["job_2"] = a_job(name="spring", state="held")
     entry = {"job": "job_1", "name": "n", "state": "completed", "settled_nano": 5, "written_off_nano": 1}
     for day, name in ((NOW, "job_1"), (NOW - timedelta(days=40), "job_0")):
         key = index_key("t", name, int(day.timestamp() * 1000))
@@ -336,7 +341,10 @@ async def test_usage_is_by_day_model_and_job_and_says_what_is_left(
     assert said["leased_usd"] == "0.000000028"
     assert [day["date"] for day in said["days"]] == [TODAY.isoformat()]
     assert said["models"]["k"]["settled_usd"] == "0.000000004"
-    assert [job["id"] for job in said["jobs"]] == ["job_2", "job_1"]
+    assert [(job["id"], job["name"], job["state"]) for job in said["jobs"]] == [
+        ("job_2", "spring", "held"),
+        ("job_1", "n", "completed"),
+    ]
     assert (said["first"], said["last"]) == (first.isoformat(), TODAY.isoformat())
 
 

@@ -8,6 +8,35 @@ import httpx2
 JOB = "job_01J9ZC3V5N8Q4T6W7XKABCDEFG"
 
 
+ESTIMATE = {"low_usd": "0.05", "expected_usd": "0.0524", "high_usd": "0.16", "uncertain": []}
+
+
+def cost(**changes: str) -> dict[str, str]:
+    """A job's money, nothing of it spent unless said."""
+    nothing = {f"{name}_usd": "0.00" for name in ("settled", "reserved", "written_off", "committed")}
+    return nothing | {"limit_usd": "2.00"} | changes
+
+
+def hold(code: str, **changes: Any) -> dict[str, Any]:
+    """Why a job is held."""
+    nothing = dict.fromkeys(("next_probe", "smallest_usd", "likely_usd", "until"))
+    return {"code": code, "detail": f"It is {code}.", "since": "2026-11-20T10:00:02Z"} | nothing | changes
+
+
+def validation(**changes: Any) -> dict[str, Any]:
+    """An estimate of four items that the cap is enough for."""
+    return {
+        "object": "validation",
+        "items": 4,
+        "invalid_rows": None,
+        "estimate": ESTIMATE,
+        "limit_usd": "2.00",
+        "enough": "surely",
+        "failure": None,
+        "warnings": [],
+    } | changes
+
+
 def job(**changes: Any) -> dict[str, Any]:
     """A job that runs."""
     return {
@@ -24,8 +53,12 @@ def job(**changes: Any) -> dict[str, Any]:
             "settled_usd": "0.0131",
             "reserved_usd": "0.04",
             "written_off_usd": "0.00",
+            "committed_usd": "0.06",
             "limit_usd": "2.00",
         },
+        "uncertain": 0,
+        "estimate": ESTIMATE,
+        "warnings": [],
         "images_per_minute": 30.0,
         "seconds_left": 6.0,
         "hold": None,

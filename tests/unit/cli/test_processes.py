@@ -32,5 +32,9 @@ def test_usage() -> None:
     assert runner.invoke(app, ["worker", "--role", "cook"]).exit_code == 2
     assert runner.invoke(app, ["api", "--port", "0"]).exit_code == 2
     shown = runner.invoke(app, ["--help"]).output
-    for command in ("submit", "status", "watch", "results", "cancel", "dev", "worker", "api", "demo"):
+    for command in (
+        *("submit", "status", "watch", "results", "resume", "cancel"),
+        *("budget", "report", "usage", "caps"),
+        *("dev", "worker", "api", "demo"),
+    ):
         assert f" {command} " in shown

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cli.errors import CliError
-from cli.service import Service, find_service
+from cli.service import ADMIN, Service, find_service
 
 KEY = {"IMAGEMILL_API_KEY": "im_env_secret"}
 
@@ -39,6 +39,22 @@ def test_the_stacks_key_goes_to_the_stack_alone(tmp_path: Path) -> None:
     assert known.api_key == "im_stack_secret"
     with pytest.raises(CliError, match="set IMAGEMILL_API_KEY"):
         find_service("http://127.0.0.1:4712", start=tmp_path, environment={})
+
+
+def test_the_operators_key(tmp_path: Path) -> None:
+    write_stack(tmp_path, admin_key="im_admin_secret")
+    known = find_service(None, ADMIN, start=tmp_path, environment=KEY | {ADMIN: "im_other"})
+    assert known.api_key == "im_admin_secret"
+    given = find_service("http://other:1", ADMIN, start=tmp_path, environment=KEY | {ADMIN: "im_other"})
+    assert given.api_key == "im_other"
+    with pytest.raises(CliError, match="set IMAGEMILL_ADMIN_KEY"):
+        find_service("http://other:1", ADMIN, start=tmp_path, environment=KEY)
+
+
+def test_a_stack_without_an_operators_key(tmp_path: Path) -> None:
+    write_stack(tmp_path)
+    with pytest.raises(CliError, match="IMAGEMILL_ADMIN_KEY"):
+        find_service(None, ADMIN, start=tmp_path, environment={})
 
 
 def test_a_stack_that_is_gone_is_none(tmp_path: Path) -> None:

@@ -7,14 +7,15 @@ import pytest
 from typer.testing import CliRunner
 
 from cli import patience
+from cli.answers import Validation
 from cli.client import Client
 from cli.errors import ServiceAway
 from cli.main import app
 from cli.patience import patiently
 from cli.service import Service
 from cli.submission import Options, manifest_body, variant, with_file
-from cli.submit import send
-from tests.unit.cli.answers import JOB, Script, answer, job
+from cli.submit import send, uploaded
+from tests.unit.cli.answers import JOB, Script, answer, job, validation
 
 SERVICE = Service("http://mill.test", "im_id_secret")
 
@@ -53,7 +54,8 @@ def test_what_is_not_said_is_left_to_the_service() -> None:
 def test_everything_said() -> None:
     options = Options(
         id="i", prompt="p", where="w", variants=("a:16x16:low",), model="m", size="s", quality="q",
-        format="webp", n=2, key="k", limit_usd="1", name="n", priority=1,
+        format="webp", n=2, key="k", limit_usd="1", on_exhausted="skip", on_unknown="hold", name="n",
+        priority=1,
     )  # fmt: skip
     assert manifest_body(options, "jsonl") == {
         "name": "n",
@@ -66,12 +68,13 @@ def test_everything_said() -> None:
             "variants": [{"name": "a", "size": "16x16", "quality": "low"}],
         },
         "output": {"key": "k"},
-        "budget": {"limit_usd": "1"},
+        "budget": {"limit_usd": "1", "on_exhausted": "skip"},
+        "on_unknown": "hold",
         "priority": 1,
     }
     assert set(options.given) == {
         "--id", "--prompt", "--where", "--variant", "--model", "--size", "--quality", "--format", "--n",
-        "--key", "--limit-usd", "--name", "--priority",
+        "--key", "--limit-usd", "--on-exhausted", "--on-unknown", "--name", "--priority",
     }  # fmt: skip
 
 
@@ -89,7 +92,13 @@ FULL = ["--id", "i", "--prompt", "p", "--model", "m", "--limit-usd", "1"]
         (["shop.csv", *FULL, "--variant", "a/b:1x1"], "is no variant"),
         (["shop.csv", *FULL, "--n", "11"], "for '--n'"),
         (["shop.csv", *FULL, "--format", "gif"], "gif"),
+        (["shop.csv", *FULL, "--on-exhausted", "retry"], "for '--on-exhausted'"),
+        (["shop.csv", *FULL, "--ask-above", "much"], "'much' is no amount"),
+        (["shop.csv", *FULL, "--ask-above", "nan"], "'nan' is no amount"),
+        (["shop.csv", *FULL, "--estimate", "--watch"], "leave out --watch"),
+        (["shop.csv", *FULL, "--estimate", "-y"], "and --yes"),
         (["--job", "job.json", "--model", "m"], "leave out --model"),
+        (["--job", "job.json", "--on-unknown", "hold"], "leave out --on-unknown"),
         (["--job", "none.json"], "can't be read"),
         (["--job", "shop.csv"], "is no JSON"),
         (["--job", "list.json"], "no object"),
@@ -113,10 +122,19 @@ def test_usage_errors(
 async def test_a_retry_has_the_same_key(failure: Any, capsys: pytest.CaptureFixture[str]) -> None:
     script = Script(failure, failure, answer(job(), 202))
     async with Client(SERVICE, script.transport) as client:
-        assert (await send(client, {"budget": {}}, None, "once")).id == JOB
+        assert (await send(client, {"budget": {}}, "once")).id == JOB
     assert [request.headers["Idempotency-Key"] for request in script.requests] == ["once"] * 3
     assert len({request.content for request in script.requests}) == 1
     assert capsys.readouterr().err.count("Trying again.") == 1
+
+
+async def test_a_manifest_is_uploaded_once(tmp_path: Path) -> None:
+    (tmp_path / "shop.csv").write_text("Handle\na\n")
+    script = Script(httpx2.ReadError("reset"), answer({"id": "file_1"}, 201))
+    async with Client(SERVICE, script.transport) as client:
+        body = await uploaded(client, {"manifest": {"id": "i"}}, tmp_path / "shop.csv")
+    assert body == {"manifest": {"id": "i", "file_id": "file_1"}}
+    assert [request.url.path for request in script.requests] == ["/v1/files"] * 2
 
 
 async def test_patience_ends(pauses: list[float]) -> None:
@@ -133,16 +151,21 @@ async def test_patience_ends(pauses: list[float]) -> None:
 def test_the_json_of_a_whole_job_is_sent_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[Any] = []
 
+    async def validate(_: Client, body: object) -> object:
+        sent.append(body)
+        return Validation.model_validate(validation())
+
     async def submit(_: Client, body: object, key: str) -> object:
         sent.append((body, len(key)))
         raise ServiceAway("enough")
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Client, "validate", validate)
     monkeypatch.setattr(Client, "submit", submit)
     monkeypatch.setattr(patience, "WAITS", ())
     environment = {"IMAGEMILL_URL": "http://mill.test", "IMAGEMILL_API_KEY": "im_id_secret"}
     body = {"items": [{"custom_id": "é"}], "extra": 1}
     result = CliRunner().invoke(app, ["submit", "--job", "-"], input=json.dumps(body), env=environment)
-    assert (result.exit_code, sent) == (1, [(body, 32)])
+    assert (result.exit_code, sent) == (1, [body, (body, 32)])
     assert "Error: enough" in result.output
     assert "secret" not in result.output
