@@ -3,7 +3,7 @@
 from api.context import Context
 from api.problems import NO_CAP, Problem
 from imagemill.caps import caps_of, set_caps
-from imagemill.domain.errors import ObjectMissing
+from imagemill.domain.errors import EngineUnavailable, ObjectMissing
 from imagemill.domain.messages import AccountStart
 from imagemill.domain.places import account_key
 from imagemill.domain.tenant import Caps, TenantAccount
@@ -36,8 +36,17 @@ async def change_caps(parts: Context, tenant: str, caps: Caps | None) -> Caps:
 
 
 async def account_of(parts: Context, tenant: str) -> TenantAccount:
-    """The account as it stands; as it was saved, where the engine does not know it."""
-    account = await parts.engine.account(tenant) or await _saved(parts, tenant)
+    """The account as it stands; as it was saved a few seconds ago, where the engine can't say.
+
+    Raises:
+        EngineUnavailable: it was never saved, either.
+    """
+    try:
+        account = await parts.engine.account(tenant) or await _saved(parts, tenant)
+    except EngineUnavailable:
+        account = await _saved(parts, tenant)
+        if account is None:
+            raise
     if account is None:
         caps = await caps_of(parts.control, tenant, parts.caps)
         account = TenantAccount(tenant=tenant, caps=caps, today=day_of(parts.now(), caps.time_zone))

@@ -95,8 +95,8 @@ async def _running(
 
 
 async def _known(parts: Context, job: str, chunk: int, summary: JobSummary) -> dict[int, ItemRecord]:
-    """What the workflow that runs these items knows of them."""
-    if summary.state in ENDED:
+    """What the workflow that runs these items knows of them, or ran them when somebody ended the job."""
+    if summary.state in ENDED and summary.failure != "terminated":
         return {}
     alone = summary.items == 1
     if not alone and chunk not in summary.open_chunks:

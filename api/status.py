@@ -105,10 +105,12 @@ def _answer(job: str, summary: JobSummary, progress: Progress, rows: InvalidRows
     pending = None if summary.items is None else summary.items - counts.terminal - progress.running
     per_minute = _rate(summary, counts.images)
     hold = (summary.hold or progress.hold) if summary.state == "held" else None
+    # A chunk has gone on, and its job has not heard of it yet.
+    state = "running" if summary.state == "held" and hold is None else summary.state
     return JobAnswer(
         id=job,
         name=summary.name,
-        state=summary.state,
+        state=state,
         created_at=summary.submitted_at,
         started_at=summary.started_at,
         ended_at=summary.ended_at,

@@ -259,7 +259,7 @@ def _believed(summary: JobSummary, status: WorkflowExecutionStatus | None) -> Jo
     """What the memo says, unless the engine ended the workflow before it could say so itself."""
     if status in _GOING_ON or summary.state in ENDED:
         return summary
-    return summary.model_copy(update={"state": "failed", "failure": "terminated", "open_chunks": {}})
+    return summary.model_copy(update={"state": "failed", "failure": "terminated"})
 
 
 def _raise_unless_missing(error: RPCError) -> None:

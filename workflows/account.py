@@ -36,7 +36,7 @@ with workflow.unsafe.imports_passed_through():
         Restored,
         SaveTask,
     )
-    from imagemill.domain.tenant import AccountAsk, Caps, TenantAccount, job_of
+    from imagemill.domain.tenant import AccountAsk, AccountGrant, Caps, TenantAccount, job_of
     from imagemill.domain.windows import day_of, end_of_day
     from workflows import policies
 
@@ -57,10 +57,12 @@ class AccountWorkflow:
         self._asks: list[AccountAsk] = []
         self._caps: list[Caps] = []
         self._heard = 0
-        self._changed = False
-        self._sweep_due = self._wake = False
+        self._changed = start.resume is not None
+        self._wake = False
+        self._sweep_due = start.resume is not None and start.swept_at is None
         self._house: asyncio.Task[None] | None = None
-        self._saved_at = self._swept_at = workflow.now()
+        self._saved_at = workflow.now()
+        self._swept_at = start.swept_at or workflow.now()
 
     @workflow.run
     async def run(self, start: AccountStart) -> None:
@@ -68,12 +70,12 @@ class AccountWorkflow:
         if not self._open:
             await self._restore()
         workflow.upsert_memo({CAPS_MEMO: self.account.caps})
-        while self._heard < start.updates_a_run and not policies.history_is_long():
+        while not self._is_long() or self._keeping_house:
             await self._woken()
-            self._turn()
             await self._take_caps()
             await self._lease()
-            self._keep_house()
+            if not self._is_long():
+                self._keep_house()
         await self._continue_as_new()
 
     # --- from outside -------------------------------------------------------------------------
@@ -151,10 +153,11 @@ class AccountWorkflow:
         self._changed = True
         if self.account.over:
             recalled = [holder for holder, lease in self.account.leases.items() if lease.unspent]
-            await asyncio.gather(*(self._tell(holder, ACCOUNT_RECALL) for holder in recalled))
+            await asyncio.gather(*(self._tell(holder) for holder in recalled))
 
     async def _lease(self) -> None:
         """Take in what jobs have told, lease what is free, and answer those who wanted something."""
+        self._turn()
         asks, self._asks = self._asks, []
         answered = [ask.holder for ask in asks if self._take_in(ask)]
         await self._answer([*answered, *self.account.serve()])
@@ -168,17 +171,19 @@ class AccountWorkflow:
 
     async def _answer(self, holders: Iterable[str]) -> None:
         answers = {holder: self.account.answer(holder, workflow.now()) for holder in holders}
-        await asyncio.gather(
-            *(self._tell(holder, ACCOUNT_GRANT, answer) for holder, answer in answers.items())
-        )
+        await asyncio.gather(*(self._tell(*answer) for answer in answers.items()))
 
-    async def _tell(self, holder: str, name: str, *arguments: object) -> None:
+    async def _tell(self, holder: str, grant: AccountGrant | None = None) -> None:
+        """Tell a job what it has; without that, to give back what it can."""
+        job = workflow.get_external_workflow_handle(job_of(holder))
         try:
-            job = workflow.get_external_workflow_handle(job_of(holder))
-            await job.signal(name, args=list(arguments))
+            if grant:
+                await job.signal(ACCOUNT_GRANT, grant)
+            else:
+                await job.signal(ACCOUNT_RECALL)
         except TemporalError:
-            # It has ended; the sweep finds out how.
             workflow.logger.info("holder of a lease has ended", extra={"holder": holder})
+            self.account.miss(holder)
 
     # --- beside it ----------------------------------------------------------------------------
 
@@ -233,15 +238,22 @@ class AccountWorkflow:
         )
 
     async def _continue_as_new(self) -> NoReturn:
-        if self._house:
-            await self._house
         while self._caps or self._asks:
             await self._take_caps()
             await self._lease()
         workflow.continue_as_new(
-            self.start.model_copy(update={"caps": self.account.caps, "resume": self.account}),
+            self.start.model_copy(
+                update={
+                    "caps": self.account.caps,
+                    "resume": self.account,
+                    "swept_at": None if self._sweep_due else self._swept_at,
+                }
+            ),
             memo={CAPS_MEMO: self.account.caps},
         )
+
+    def _is_long(self) -> bool:
+        return self._heard >= self.start.updates_a_run or policies.history_is_long()
 
     def _is_over(self, since: datetime, seconds: float) -> bool:
         return workflow.now() - since >= timedelta(seconds=seconds)

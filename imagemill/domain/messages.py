@@ -405,6 +405,8 @@ class AccountStart(BaseModel):
     times: Times = Field(default_factory=Times)
     updates_a_run: int = 1000
     """It continues as new after so many asks."""
+    swept_at: datetime | None = None
+    """When it last looked for holders that have vanished; None: look as soon as there is time."""
     resume: TenantAccount | None = None
 
 

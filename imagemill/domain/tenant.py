@@ -223,6 +223,12 @@ class TenantAccount(BaseModel):
         lease.spent = known
         self._forget(holder)
 
+    def miss(self, holder: str) -> None:
+        """A holder can't be reached: lease it nothing more, until a sweep finds out what became of it."""
+        lease = self.leases.get(holder)
+        if lease:
+            lease.wanted, lease.heard_at = lease.granted, None
+
     def grant(self, holder: str) -> bool:
         """Lease a job more, if what is free of its wish is worth it. Says whether it was."""
         lease, free = self.leases[holder], self.free
