@@ -1,8 +1,15 @@
 """Long tests that kill things: collected only by `make chaos`."""
 
+import json
 import random
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
 
 import pytest
+
+KEPT = Path(__file__).parent / "kept_seeds.json"
+"""Seeds that once failed, by test: they run first in every later run, until somebody takes them out."""
 
 
 def pytest_ignore_collect(config: pytest.Config) -> bool | None:
@@ -10,8 +17,56 @@ def pytest_ignore_collect(config: pytest.Config) -> bool | None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each test that takes a seed runs with as many as were asked for; a run's first one is printed."""
+    """Each test that takes a seed runs with those kept, and then with as many as were asked for.
+
+    The ids of the tests print them, so that a run can be repeated.
+    """
     if "seed" in metafunc.fixturenames:
         first = metafunc.config.getoption("--first-seed") or random.randrange(10**6)
         count = metafunc.config.getoption("--seeds")
-        metafunc.parametrize("seed", range(first, first + count))
+        seeds = [*kept().get(metafunc.function.__name__, []), *range(first, first + count)]
+        metafunc.parametrize("seed", dict.fromkeys(seeds))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those kept come before all others."""
+    items.sort(key=lambda item: not _is_kept(item))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep the seed of a test that fails."""
+    report = yield
+    if report.failed and call.when == "call" and (seed := _seed(item)) is not None:
+        keep(_name(item), seed)
+    return report
+
+
+def kept() -> dict[str, list[int]]:
+    """The kept seeds by the names of their tests."""
+    if not KEPT.exists():
+        return {}
+    found: dict[str, list[int]] = json.loads(KEPT.read_text())
+    return found
+
+
+def keep(test: str, seed: int) -> None:
+    """Add a seed, where it is not there yet."""
+    known = kept()
+    known[test] = sorted({*known.get(test, []), seed})
+    KEPT.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n")
+
+
+def _is_kept(item: pytest.Item) -> bool:
+    return _seed(item) in kept().get(_name(item), [])
+
+
+def _name(item: pytest.Item) -> str:
+    return str(getattr(item, "originalname", item.name))
+
+
+def _seed(item: pytest.Item) -> int | None:
+    parameters: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
+    return parameters.get("seed")
