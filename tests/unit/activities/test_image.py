@@ -7,9 +7,9 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.image import Images
 from activities.plans import Plans
+from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.errors import AccountTrouble, NotBilled, NotSent, OutcomeUnknown, Refused
 from imagemill.domain.messages import GENERATE, ImageOutcome, ImageTask, Times
-from imagemill.domain.catalogue import Catalogue
 from tests.fakes.provider import ScriptedProvider, generated, picture
 from tests.unit.activities.places import Shop, call
 

@@ -6,22 +6,25 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.planning import Planning
+from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.item import PlannedItem
 from imagemill.domain.job import Submission
-from imagemill.domain.messages import Plan, PlanTask
-from imagemill.domain.places import file_key, plan_index_key, plan_key, request_key
-from imagemill.domain.catalogue import Catalogue
+from imagemill.domain.messages import Estimated, EstimateTask, Plan, PlanTask
+from imagemill.domain.places import estimate_key, file_key, plan_index_key, plan_key, request_key
 from imagemill.templating.process import ProcessTemplating
 from tests.fakes.store import MemoryStore
 
 FILE = {"file_id": "file_1", "format": "csv", "id": "{{ row.id }}", "prompt": "{{ row.text }}"}
 
 
-async def plan(store: MemoryStore, run: str = "run_1", **said: Any) -> Plan:
-    base = {"job": "job_1", "tenant": "t", "submitted_at": datetime.now(UTC), "cap_nano": 1}
+def submission(**said: Any) -> bytes:
+    base = {"job": "job_1", "tenant": "t", "submitted_at": datetime.now(UTC), "cap_nano": 10**12}
     defaults = {"model": "gpt-image-2.5-flare", "size": "1024x1024", "quality": "low"}
-    submission = Submission.model_validate(base | {"defaults": defaults} | said)
-    await store.put(request_key("t", "job_1"), submission.model_dump_json().encode())
+    return Submission.model_validate(base | {"defaults": defaults} | said).model_dump_json().encode()
+
+
+async def plan(store: MemoryStore, run: str = "run_1", **said: Any) -> Plan:
+    await store.put(request_key("t", "job_1"), submission(**said))
     planning = Planning(store, ProcessTemplating(), Catalogue.load())
     task = PlanTask(job="job_1", tenant="t", run=run)
     return await ActivityEnvironment().run(planning.plan, task)
@@ -96,3 +99,58 @@ async def test_a_manifest_without_a_good_row_fails(data: bytes, failure: str) ->
     await store.put(file_key("t", "file_1"), data)
 
     assert (await plan(store, manifest=FILE)).failure == failure
+
+
+# --- money ---------------------------------------------------------------------------------------
+
+CHEAP = 7 * 5_000 + 196 * 30_000
+"""A prompt of one byte, and an image of low quality."""
+
+
+async def estimate(store: MemoryStore, **said: Any) -> Estimated:
+    await store.put(estimate_key("t", "job_1"), submission(**said))
+    planning = Planning(store, ProcessTemplating(), Catalogue.load())
+    task = EstimateTask(tenant="t", job="job_1")
+    return await ActivityEnvironment().run(planning.estimate, task)
+
+
+async def test_an_estimate_adds_up_what_the_plan_would_and_leaves_nothing() -> None:
+    store = MemoryStore()
+    rows = [*items(2), {"custom_id": "c", "prompt": "x", "size": "17x17"}]
+    found = await estimate(store, items=rows)
+
+    assert store.objects == {}
+    assert (found.plan.items, found.plan.invalid_rows, found.cheapest_nano) == (3, 1, CHEAP)
+    assert found.plan.estimate
+    assert found.plan.estimate.high_nano == 2 * CHEAP
+    assert found.plan.estimate.low_nano < found.plan.estimate.high_nano
+    assert [problem["custom_id"] for problem in found.problems] == ["c"]
+    assert (await plan(store, items=rows)).estimate == found.plan.estimate
+
+
+@pytest.mark.parametrize(("cap", "fails"), [(CHEAP - 1, True), (CHEAP, False)])
+async def test_a_cap_below_the_cheapest_item_fails_the_job_before_anything_is_bought(
+    cap: int, fails: bool
+) -> None:
+    dear = {"custom_id": "b", "prompt": "x", "quality": "max"}
+    answer = await plan(MemoryStore(), items=[dear, *items(1)], cap_nano=cap)
+
+    assert (answer.failure == "cap_too_low") is fails
+    if fails:
+        assert "set it to $0.005915 at least" in str(answer.failure_detail)
+
+
+async def test_a_job_s_own_price_is_by_the_image() -> None:
+    store = MemoryStore()
+    said = {"defaults": {"model": "theirs", "n": 3}, "prices_nano": {"theirs": 50}}
+    await plan(store, items=items(1), **said)
+
+    [item] = planned(store)
+    assert (item.maximum_nano, item.image_nano) == (150, 50)
+
+
+async def test_a_chunk_says_which_of_its_models_are_uncertain() -> None:
+    answer = await plan(MemoryStore(), items=items(1), defaults={"model": "gpt-image-2.6-flare"})
+    assert [chunk.uncertain for chunk in answer.chunks] == [["gpt-image-2.6-flare"]]
+    assert answer.estimate
+    assert answer.estimate.uncertain
