@@ -142,7 +142,7 @@ async def test_a_cap_below_the_cheapest_item_fails_the_job_before_anything_is_bo
 
 async def test_a_job_s_own_price_is_by_the_image() -> None:
     store = MemoryStore()
-    said = {"defaults": {"model": "theirs", "n": 3}, "prices_nano": {"theirs": 50}}
+    said: dict[str, Any] = {"defaults": {"model": "theirs", "n": 3}, "prices_nano": {"theirs": 50}}
     await plan(store, items=items(1), **said)
 
     [item] = planned(store)
