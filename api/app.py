@@ -31,6 +31,7 @@ async def connected() -> AsyncIterator[Context]:
     times = settings.read(settings.TimeSettings)
     service = settings.read(settings.ServiceSettings)
     caps = settings.read(settings.CapSettings)
+    defaults, catalogue = caps.defaults, settings.read(settings.PriceSettings).load()
     with ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store") as threads:
         store = S3Store.connect(control, threads)
         await require_conditional_puts(store, "control")
@@ -38,8 +39,8 @@ async def connected() -> AsyncIterator[Context]:
             control=store,
             delivery=S3Store.connect(delivery, threads),
             engine=TemporalEngine(await connect(engine)),
-            catalogue=settings.read(settings.PriceSettings).load(),
-            caps=caps.defaults,
+            catalogue=catalogue,
+            caps=defaults,
             allow_uncapped=caps.allow_uncapped,
             admin_sha256=hash_key(service.admin_key.get_secret_value()) if service.admin_key else None,
             work=work,

@@ -10,6 +10,8 @@ import pytest
 from tests.acceptance.service import Service
 
 ROOT = Path(__file__).resolve().parents[2]
+HOLE = str(Path(__file__).with_name("hole.toml"))
+"""A price file that lacks a price."""
 PROGRAMS = {"worker": ("worker.py",), "api": ("-m", "api", "--port", "0")}
 
 
@@ -63,6 +65,15 @@ async def test_a_missing_setting_is_named(service: Service, program: str, missin
         ),
         ("api", {"IMAGEMILL_CONTROL_BUCKET": "nowhere"}, "the control bucket can't be used"),
         ("api", {"IMAGEMILL_TEMPORAL_ADDRESS": "127.0.0.1:9"}, "no Temporal server answers at 127.0.0.1:9"),
+        (
+            "worker",
+            {"IMAGEMILL_PRICES_CATALOGUE": HOLE},
+            "hole.toml line 3: model hole: no price for image_out",
+        ),
+        ("api", {"IMAGEMILL_PRICES_CATALOGUE": HOLE}, "hole.toml line 3: model hole: no price for image_out"),
+        ("api", {"IMAGEMILL_PRICES_FACTOR": "0"}, "IMAGEMILL_PRICES_FACTOR"),
+        ("worker", {"IMAGEMILL_CAPS_DAY_USD": "0"}, "IMAGEMILL_CAPS_DAY_USD"),
+        ("api", {"IMAGEMILL_CAPS_TIME_ZONE": "Mars"}, "IMAGEMILL_CAPS_TIME_ZONE: 'Mars' is no time zone"),
         ("api", {"IMAGEMILL_API_KEY": "short"}, "IMAGEMILL_API_KEY: is not as it should be"),
     ],
 )
