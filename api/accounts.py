@@ -42,7 +42,11 @@ async def account_of(parts: Context, tenant: str) -> TenantAccount:
         EngineUnavailable: it was never saved, either.
     """
     try:
-        account = await parts.engine.account(tenant) or await _saved(parts, tenant)
+        account = await parts.engine.account(tenant)
+        if account:
+            account.as_of = parts.now()
+        else:
+            account = await _saved(parts, tenant)
     except EngineUnavailable:
         account = await _saved(parts, tenant)
         if account is None:

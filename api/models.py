@@ -401,6 +401,9 @@ class UsageAnswer(SpendAnswer):
 
     object: Literal["usage"] = "usage"
     tenant: str
+    as_of: datetime = Field(
+        description="When the account stood like this; a little ago, while no worker answers."
+    )
     time_zone: str
     first: date
     last: date

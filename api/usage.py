@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -55,6 +56,7 @@ async def get_usage(
     return UsageAnswer(
         **_spend(total(models)),
         tenant=owner,
+        as_of=account.as_of or parts.now(),
         time_zone=account.caps.time_zone,
         first=first,
         last=last,
@@ -130,7 +132,7 @@ async def _jobs(
     parts: Context, account: TenantAccount, first: date, last: date
 ) -> AsyncIterator[JobSpendAnswer]:
     """Those that run, as far as they have told; then those that have ended, by when they were submitted."""
-    for holder, lease in account.leases.items():
+    for holder, lease in islice(account.leases.items(), MOST_JOBS):
         summary = await parts.engine.job_summary(job_of(holder))
         name, state = (summary.name, summary.state) if summary else (None, "unknown")
         yield JobSpendAnswer(id=job_of(holder), name=name, state=state, **_spend(lease.spend))

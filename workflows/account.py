@@ -60,7 +60,8 @@ class AccountWorkflow:
         self._changed = start.resume is not None
         self._wake = False
         self._sweep_due = start.resume is not None and start.swept_at is None
-        self._house: asyncio.Task[None] | None = None
+        self._saving: asyncio.Task[None] | None = None
+        self._sweeping: asyncio.Task[None] | None = None
         self._saved_at = workflow.now()
         self._swept_at = start.swept_at or workflow.now()
 
@@ -126,17 +127,16 @@ class AccountWorkflow:
 
     def _next_due(self) -> datetime:
         times = self.start.times
-        turn = end_of_day(workflow.now(), self.account.caps.time_zone)
-        if self._keeping_house:
-            return turn
-        due = [turn, self._swept_at + timedelta(seconds=times.reconcile)]
-        if self._changed:
+        due = [end_of_day(workflow.now(), self.account.caps.time_zone)]
+        if not _goes_on(self._sweeping):
+            due.append(self._swept_at + timedelta(seconds=times.reconcile))
+        if self._changed and not _goes_on(self._saving):
             due.append(self._saved_at + timedelta(seconds=times.account_save))
         return min(due)
 
     @property
     def _keeping_house(self) -> bool:
-        return self._house is not None and not self._house.done()
+        return _goes_on(self._saving) or _goes_on(self._sweeping)
 
     def _turn(self) -> None:
         if self.account.turn(day_of(workflow.now(), self.account.caps.time_zone)):
@@ -189,13 +189,13 @@ class AccountWorkflow:
 
     def _keep_house(self) -> None:
         """Saving and sweeping wait for the store and the engine; nobody's lease waits for them."""
-        if self._keeping_house:
-            return
         times = self.start.times
-        if self._sweep_due or self._is_over(self._swept_at, times.reconcile):
-            self._house = asyncio.create_task(self._then_wake(self._sweep()))
-        elif self._changed and self._is_over(self._saved_at, times.account_save):
-            self._house = asyncio.create_task(self._then_wake(self._save()))
+        sweep_is_due = self._sweep_due or self._is_over(self._swept_at, times.reconcile)
+        if sweep_is_due and not _goes_on(self._sweeping):
+            self._sweeping = asyncio.create_task(self._then_wake(self._sweep()))
+        save_is_due = self._changed and self._is_over(self._saved_at, times.account_save)
+        if save_is_due and not _goes_on(self._saving):
+            self._saving = asyncio.create_task(self._then_wake(self._save()))
 
     async def _then_wake(self, work: Coroutine[Any, Any, None]) -> None:
         await work
@@ -230,6 +230,7 @@ class AccountWorkflow:
 
     async def _save(self) -> None:
         self._changed, self._saved_at = False, workflow.now()
+        self.account.as_of = workflow.now()
         await workflow.execute_activity(
             SAVE_ACCOUNT,
             SaveTask(account=self.account),
@@ -257,3 +258,7 @@ class AccountWorkflow:
 
     def _is_over(self, since: datetime, seconds: float) -> bool:
         return workflow.now() - since >= timedelta(seconds=seconds)
+
+
+def _goes_on(task: asyncio.Task[None] | None) -> bool:
+    return task is not None and not task.done()

@@ -119,6 +119,8 @@ class TenantAccount(BaseModel):
     today: date
     leases: dict[str, TenantLease] = Field(default_factory=dict)
     ended: dict[str, EndedLease] = Field(default_factory=dict)
+    as_of: datetime | None = None
+    """When it was saved like this."""
     days: dict[str, Spending] = Field(default_factory=dict)
     """Spent by day and model: this month and the one before."""
 

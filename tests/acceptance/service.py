@@ -151,13 +151,15 @@ class Service:
         return found
 
     async def all_told(self, seconds: float = 60) -> Json:
-        """The tenant's usage, once no job holds any of its money."""
+        """The tenant's usage as it stands after this was asked, once no job holds any of its money."""
         usage: Json = {}
+        asked = datetime.now(UTC)
         try:
             async with asyncio.timeout(seconds):
                 while True:
                     usage = await self.usage()
-                    if not nano(usage["leased_usd"]):
+                    fresh = datetime.fromisoformat(usage["as_of"]) >= asked
+                    if fresh and not nano(usage["leased_usd"]):
                         return usage
                     await asyncio.sleep(0.1)
         except TimeoutError:
