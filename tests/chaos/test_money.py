@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from itertools import cycle
 from pathlib import Path
 
@@ -205,7 +206,8 @@ class Tenant:
 async def account_run(service: Service) -> str:
     """Which run of the account's workflow is the current one."""
     client = await Client.connect(str(service.stack.environment["IMAGEMILL_TEMPORAL_ADDRESS"]))
-    return (await client.get_workflow_handle("account/default").describe()).run_id
+    account = client.get_workflow_handle("account/default")
+    return (await account.describe(rpc_timeout=timedelta(seconds=30))).run_id
 
 
 async def lead_through_the_day(tenant: Tenant, days: Days) -> None:
