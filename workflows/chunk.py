@@ -1,8 +1,6 @@
 """imagemill.chunk: up to 500 items of a job, bought under a lease of the job's cap."""
 
 import asyncio
-from contextlib import suppress
-from datetime import timedelta
 from typing import NoReturn
 
 from temporalio import workflow
@@ -66,12 +64,13 @@ class ChunkWorkflow:
         """Open the plan, buy the items, write the results, report."""
         if start.state is None:
             await self.generation.open()
-        reporter = asyncio.create_task(self._keep_reporting())
-        if not await self.generation.run():
-            reporter.cancel()
+        telling = [asyncio.create_task(each) for each in (self._keep_reporting(), self._speak_up())]
+        drained = not await self.generation.run()
+        written = None if drained else await self._write_results()
+        for task in telling:
+            task.cancel()
+        if written is None:
             await self._continue_as_new()
-        written = await self._write_results()
-        reporter.cancel()
         self._publish(self.generation.progress)
         final = self._report().model_copy(update={"done": self._facts(written), "lines": written.lines})
         await self._tell_job(final)
@@ -172,14 +171,17 @@ class ChunkWorkflow:
         return self.generation.gist != self._told
 
     async def _keep_reporting(self) -> None:
-        """Tell what is news, and now and then that there is none: a job that is gone will not answer."""
-        patience = timedelta(seconds=self.place.times.sweep / 2)
         while True:
-            with suppress(TimeoutError):
-                await workflow.wait_condition(lambda: self._due, timeout=patience)
+            await workflow.wait_condition(lambda: self._due)
             self._due = False
             self._told = self.generation.gist
             await self._tell_job(self._report())
+
+    async def _speak_up(self) -> None:
+        """Tell now and then, even if there is no news: a job that is gone will not be there to hear it."""
+        while True:
+            await workflow.sleep(self.place.times.sweep / 2)
+            self._due = True
 
     async def _tell_job(self, report: ChunkReport) -> None:
         job = workflow.get_external_workflow_handle(self.place.job)

@@ -30,11 +30,13 @@ async def test_a_job_without_money_says_what_it_needs_and_goes_on_when_its_cap_i
         bought_before, spent = len(fakes.calls), fakes.ledger.spent
         assert spent <= 250
         assert (summary.hold.code, summary.hold.next_probe) == ("budget", None)
-        waiting = [maximum for chunk in fakes.maxima for maximum in chunk]
-        for call in fakes.calls:
-            waiting.remove(call.maximum)
-        assert summary.hold.smallest_nano == min(waiting) - (250 - spent)
-        assert summary.hold.likely_nano == 70 * len(waiting) + max(waiting) - 70 - (250 - spent)
+        called = {call.item for call in fakes.calls}
+        waiting = [
+            [m for n, m in enumerate(each) if (c, n) not in called] for c, each in enumerate(fakes.maxima)
+        ]
+        likely = sum(70 * len(each) + max(each) - 70 for each in waiting if each)
+        assert summary.hold.smallest_nano == min(min(each) for each in waiting if each) - (250 - spent)
+        assert summary.hold.likely_nano == likely - (250 - spent)
 
         await mill.set_budget(cap=460)
         summary = await mill.ended()

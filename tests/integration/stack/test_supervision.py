@@ -192,4 +192,10 @@ async def test_workers_get_the_stacks_settings_and_not_the_callers(
     async with LocalStack(options) as stack:
         got = (stack.directory.run / "worker-1.ready").read_text().splitlines()
     ours = {name for name in got if name.startswith("IMAGEMILL_")}
-    assert ours == {"IMAGEMILL_API_KEY", "IMAGEMILL_TIMES_CALL_DEADLINE"}
+    assert ours == {
+        "IMAGEMILL_API_KEY",
+        "IMAGEMILL_ADMIN_KEY",
+        "IMAGEMILL_CAPS_DAY_USD",
+        "IMAGEMILL_CAPS_MONTH_USD",
+        "IMAGEMILL_TIMES_CALL_DEADLINE",
+    }
