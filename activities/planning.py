@@ -105,16 +105,15 @@ class Planning:
 
     @activity.defn(name=ESTIMATE_PLAN)
     async def estimate(self, task: EstimateTask) -> Estimated:
-        """Plan a stored submission without keeping the plan; the submission goes too."""
+        """Plan a stored submission without keeping the plan."""
         async with heartbeats():
-            where = estimate_key(task.tenant, task.job)
-            submission = Submission.model_validate_json(await self._control.get(where))
+            stored = await self._control.get(estimate_key(task.tenant, task.job))
+            submission = Submission.model_validate_json(stored)
             tally = Tally(keeps=False)
             try:
                 plan = await self._plan(submission, tally)
             except InvalidInput as error:
                 plan = _unreadable(error)
-            await self._control.delete(where)
             return Estimated.model_validate(
                 {"plan": plan, "cheapest_nano": tally.cheapest, "problems": tally.problems}
             )

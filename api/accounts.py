@@ -29,8 +29,11 @@ async def open_account(parts: Context, tenant: str) -> None:
 
 async def change_caps(parts: Context, tenant: str, caps: Caps | None) -> Caps:
     """Set a tenant's caps, or go back to those of all tenants, and tell its account. Answers what it has."""
+    new = caps or parts.caps
+    if not new.any and not parts.allow_uncapped:
+        raise Problem(NO_CAP, f"tenant {tenant} would have no cap, and held jobs would run on without one")
     await set_caps(parts.control, tenant, caps)
-    caps = caps or parts.caps
+    caps = new
     await parts.engine.tell_account(_start(parts, tenant, caps), caps=caps)
     return caps
 

@@ -34,9 +34,11 @@ async def validate(parts: Context, tenant: str, body: JobBody) -> ValidationAnsw
     where = estimate_key(tenant, question.job)
     await parts.control.put(where, question.model_dump_json(exclude_none=True).encode())
     task = EstimateTask(tenant=tenant, job=question.job, times=parts.times)
-    found = await parts.engine.estimate(task, parts.work.estimate_seconds)
-    if found is None:
+    try:
+        found = await parts.engine.estimate(task, parts.work.estimate_seconds)
+    finally:
         await parts.control.delete(where)
+    if found is None:
         raise Problem(
             ESTIMATE_SLOW,
             f"the rows could not be read within {parts.work.estimate_seconds:g} seconds; "

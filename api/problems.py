@@ -34,6 +34,7 @@ NO_CAP = Kind("no-tenant-cap", 403, "The tenant has no cap")
 NOT_FOUND = Kind("not-found", 404, "There is no such thing")
 JOB_LOST = Kind("job-lost", 410, "The job was accepted, but the engine has forgotten it")
 JOB_RUNS = Kind("job-not-ended", 409, "The job has not ended")
+NO_REPORT = Kind("no-report", 410, "The job has left no report")
 JOB_ENDED = Kind("job-ended", 409, "The job has ended")
 KEY_REUSED = Kind("idempotency-key-reused", 422, "The idempotency key belongs to another submission")
 TOO_LARGE = Kind("too-large", 413, "The request is too large")
@@ -50,6 +51,7 @@ KINDS = (
     NOT_FOUND,
     JOB_LOST,
     JOB_RUNS,
+    NO_REPORT,
     JOB_ENDED,
     KEY_REUSED,
     TOO_LARGE,

@@ -6,10 +6,10 @@ from decimal import Decimal
 from api.context import Context
 from api.items import ended_items
 from api.models import DriftAnswer, ItemCounts, ReportAnswer, ReportLineAnswer
-from api.problems import JOB_RUNS, Problem
+from api.problems import JOB_RUNS, NO_REPORT, Problem
 from api.status import estimate_answer
 from imagemill.domain.errors import ObjectMissing
-from imagemill.domain.job import JobSummary, Report
+from imagemill.domain.job import ENDED, JobSummary, Report
 from imagemill.domain.money import format_usd
 from imagemill.domain.places import report_key
 
@@ -23,6 +23,8 @@ async def report_of(parts: Context, tenant: str, job: str, summary: JobSummary) 
     try:
         data = await parts.control.get(report_key(tenant, job))
     except ObjectMissing:
+        if summary.state in ENDED:
+            raise Problem(NO_REPORT, f"job {job} was ended by hand, and has left no report") from None
         raise Problem(JOB_RUNS, f"job {job} is {summary.state}: it has no report yet") from None
     return _answer(Report.model_validate_json(data))
 

@@ -49,7 +49,7 @@ async def get_usage(
     account = await account_of(parts, owner)
     last = last or account.today
     first = first or last.replace(day=1)
-    if not first <= last <= first + timedelta(days=MOST_DAYS):
+    if not 0 <= (last - first).days <= MOST_DAYS or first.year < 2000 or last.year > 2999:
         raise Problem(INVALID, f"from {first} to {last}: give 1 to {MOST_DAYS} days, in their order")
     days = await _days(parts, account, first, last)
     models = merged(days.values())
@@ -139,12 +139,13 @@ async def _jobs(
     there = zone(account.caps.time_zone)
     since = datetime(first.year, first.month, first.day, tzinfo=there).astimezone(UTC)
     until = datetime(last.year, last.month, last.day, tzinfo=there) + timedelta(days=1)
+    running = {job_of(holder) for holder in account.leases}
     shown = 0
     async for key in parts.control.keys(index_prefix(account.tenant)):
         submitted = _submitted(key)
         if submitted < since.timestamp() or shown == MOST_JOBS:
             return  # the keys go back in time
-        if submitted < until.timestamp():
+        if submitted < until.timestamp() and not any(key.endswith(f"-{job}.json") for job in running):
             shown += 1
             yield _ended(json.loads(await parts.control.get(key)))
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowQueryFailedError
 from temporalio.common import (
     Priority,
     SearchAttributeKey,
@@ -193,6 +193,8 @@ class TemporalEngine:
             found: TenantAccount = await self._client.get_workflow_handle(account_workflow_id(tenant)).query(
                 USAGE, result_type=TenantAccount, rpc_timeout=timedelta(seconds=QUERY_SECONDS)
             )
+        except WorkflowQueryFailedError:
+            raise EngineUnavailable("the account is being restored") from None
         except RPCError as error:
             _raise_unless_missing(error)
             return None

@@ -7,13 +7,13 @@
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
 from temporalio import workflow
-from temporalio.exceptions import TemporalError
+from temporalio.exceptions import ApplicationError, TemporalError
 
 with workflow.unsafe.imports_passed_through():
     from imagemill.domain.messages import (
@@ -41,6 +41,9 @@ with workflow.unsafe.imports_passed_through():
     from workflows import policies
 
 
+SIGNALS_AT_ONCE = 100
+
+
 @workflow.defn(name=ACCOUNT)
 class AccountWorkflow:
     """One a tenant; it never ends by itself."""
@@ -62,6 +65,7 @@ class AccountWorkflow:
         self._sweep_due = start.resume is not None and start.swept_at is None
         self._saving: asyncio.Task[None] | None = None
         self._sweeping: asyncio.Task[None] | None = None
+        self._turned_at: datetime | None = workflow.now() if start.resume else None
         self._saved_at = workflow.now()
         self._swept_at = start.swept_at or workflow.now()
 
@@ -100,7 +104,9 @@ class AccountWorkflow:
 
     @workflow.query(name=USAGE)
     def usage(self) -> TenantAccount:
-        """The whole state."""
+        """The whole state, once it is known."""
+        if not self._open:
+            raise ApplicationError("the account is being restored")
         return self.account
 
     # --- steps --------------------------------------------------------------------------------
@@ -128,6 +134,10 @@ class AccountWorkflow:
     def _next_due(self) -> datetime:
         times = self.start.times
         due = [end_of_day(workflow.now(), self.account.caps.time_zone)]
+        if self._turned_at:
+            due.append(self._turned_at + self._settle_time)
+        if self._is_long():
+            return min(due)  # only what goes on is waited for, and it wakes us
         if not _goes_on(self._sweeping):
             due.append(self._swept_at + timedelta(seconds=times.reconcile))
         if self._changed and not _goes_on(self._saving):
@@ -140,7 +150,16 @@ class AccountWorkflow:
 
     def _turn(self) -> None:
         if self.account.turn(day_of(workflow.now(), self.account.caps.time_zone)):
-            self._changed = True
+            self._changed, self._turned_at = True, workflow.now()
+        if self._turned_at and workflow.now() - self._turned_at >= self._settle_time:
+            self._turned_at = None
+            self.account.let_go()
+
+    @property
+    def _settle_time(self) -> timedelta:
+        """After it, no call of the day before can turn up any more."""
+        times = self.start.times
+        return timedelta(seconds=2 * times.call_deadline + times.heartbeat_timeout)
 
     async def _take_caps(self) -> None:
         if not self._caps:
@@ -153,7 +172,7 @@ class AccountWorkflow:
         self._changed = True
         if self.account.over:
             recalled = [holder for holder, lease in self.account.leases.items() if lease.unspent]
-            await asyncio.gather(*(self._tell(holder) for holder in recalled))
+            await self._tell_all([(holder, None) for holder in recalled])
 
     async def _lease(self) -> None:
         """Take in what jobs have told, lease what is free, and answer those who wanted something."""
@@ -170,8 +189,15 @@ class AccountWorkflow:
         return lease is not None and (ask.wanted > ask.granted or lease.granted > ask.granted)
 
     async def _answer(self, holders: Iterable[str]) -> None:
-        answers = {holder: self.account.answer(holder, workflow.now()) for holder in holders}
-        await asyncio.gather(*(self._tell(*answer) for answer in answers.items()))
+        open_ones = [holder for holder in dict.fromkeys(holders) if holder in self.account.leases]
+        answers = [(holder, self.account.answer(holder, workflow.now())) for holder in open_ones]
+        await self._tell_all(answers)
+
+    async def _tell_all(self, words: Sequence[tuple[str, AccountGrant | None]]) -> None:
+        """A few at a time: the engine takes 2,000 signals a workflow at once, and tasks are to be short."""
+        for start in range(0, len(words), SIGNALS_AT_ONCE):
+            batch = words[start : start + SIGNALS_AT_ONCE]
+            await asyncio.gather(*(self._tell(holder, grant) for holder, grant in batch))
 
     async def _tell(self, holder: str, grant: AccountGrant | None = None) -> None:
         """Tell a job what it has; without that, to give back what it can."""

@@ -174,7 +174,9 @@ class JobWorkflow:
             await self.chunks.forward()
             await self.leasing.balance()
             self._publish_alone()
-            await self._woken(or_when=buying.done)
+            # Alone, it waits for nobody but the account, which might have been lost.
+            patience = timedelta(seconds=self.place.times.sweep) if self.place.account else None
+            await self._woken(or_when=buying.done, patience=patience)
         self._alone_changed()
         self.summary.ended, self.summary.hold = alone.progress, None
         if not await buying:

@@ -102,8 +102,9 @@ class Leasing:
                 self._call_back(calls=True)
 
     def _call_back(self, *, calls: bool) -> None:
+        heard = all(self._recalled(chunk) for chunk in self.progress.leases.open)
+        self.progress.recall_calls = calls or (self.progress.recall_calls and not heard)
         self.progress.recalls += 1
-        self.progress.recall_calls = calls
 
     # --- leases to chunks ---------------------------------------------------------------------
 
@@ -132,6 +133,9 @@ class Leasing:
         smallest = self._stuck()
         if smallest and self._own_cap_is_short(smallest):
             self.progress.summary.hold = await self._hold_or_skip(smallest)
+            await self._talk_to_account(wants=False)
+        elif self.progress.stopped or self.progress.cancelled:
+            self.progress.summary.hold = None
             await self._talk_to_account(wants=False)
         else:
             await self._talk_to_account(smallest)
@@ -268,7 +272,7 @@ class Leasing:
             return wants
         if ask.returned != told.returned:
             return True
-        if self._is_stale() and (ask.spent != told.spent or self.progress.purse.answered < told.sequence):
+        if self._is_stale() and (ask.spent != told.spent or wants):
             return True
         return wants and (ask.granted, ask.smallest, True) != (
             told.granted,

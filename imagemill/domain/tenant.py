@@ -104,6 +104,8 @@ class EndedLease(BaseModel):
     """What is remembered of a holder that has ended: what it tells again is not counted again."""
 
     sequence: int
+    granted: int = 0
+    returned: int = 0
     spent: Spending
 
 
@@ -193,7 +195,7 @@ class TenantAccount(BaseModel):
     def _new_lease(self, holder: str) -> TenantLease:
         """A holder that has ended and speaks again (an operator has reset its job) goes on from there."""
         before = self.ended.get(holder)
-        return TenantLease(sequence=before.sequence, spent=before.spent) if before else TenantLease()
+        return TenantLease(**before.model_dump()) if before else TenantLease()
 
     @staticmethod
     def _as_told(lease: TenantLease, records: Spending) -> Spending:
@@ -206,7 +208,13 @@ class TenantAccount(BaseModel):
 
     def _forget(self, holder: str) -> None:
         lease = self.leases.pop(holder)
-        self.ended[holder] = EndedLease(sequence=lease.sequence, spent=lease.spent)
+        self.ended[holder] = EndedLease(
+            sequence=lease.sequence,
+            granted=lease.granted,
+            # What it did not spend is free from now on, whatever it thinks.
+            returned=max(lease.returned, lease.granted - lease.spend.total),
+            spent=lease.spent,
+        )
         for oldest in list(self.ended)[:-ENDED_KEPT]:
             del self.ended[oldest]
 
@@ -233,12 +241,14 @@ class TenantAccount(BaseModel):
 
     def grant(self, holder: str) -> bool:
         """Lease a job more, if what is free of its wish is worth it. Says whether it was."""
-        lease, free = self.leases[holder], self.free
+        return self._lease_more(self.leases[holder], self.free) > 0
+
+    @staticmethod
+    def _lease_more(lease: TenantLease, free: int) -> int:
         least = lease.smallest or max(1, lease.missing // 4)
-        if not lease.missing or free < least:
-            return False
-        lease.granted += min(lease.missing, free)
-        return True
+        more = min(lease.missing, free) if free >= least else 0
+        lease.granted += more
+        return more
 
     def serve(self) -> list[str]:
         """Lease to all who wait, those first who waited longest. Answers whom."""
@@ -246,7 +256,12 @@ class TenantAccount(BaseModel):
             (holder for holder, lease in self.leases.items() if lease.missing),
             key=lambda holder: self.leases[holder].sequence,
         )
-        return [holder for holder in waiting if self.grant(holder)]
+        free, served = self.free, []
+        for holder in waiting:
+            if more := self._lease_more(self.leases[holder], free):
+                free -= more
+                served.append(holder)
+        return served
 
     def answer(self, holder: str, now: datetime) -> AccountGrant:
         """What a job is to be told."""
@@ -283,6 +298,13 @@ class TenantAccount(BaseModel):
         kept = (month(today), month_before(today))
         self.days = {day: spent for day, spent in self.days.items() if day.startswith(kept)}
         return True
+
+    def let_go(self) -> None:
+        """What was written off on earlier days stays so: no call of theirs can turn up any more."""
+        for lease in self.leases.values():
+            lease.lost_on = {
+                day: spent for day, spent in lease.lost_on.items() if day >= self.today.isoformat()
+            }
 
     def _count(self, lease: TenantLease, spent: Spending) -> None:
         """Count what a job has spent since it last told, today."""

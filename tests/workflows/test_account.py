@@ -264,3 +264,16 @@ async def test_a_held_job_goes_on_when_the_window_turns(skipping: WorkflowEnviro
     assert summary.state == "completed"
     assert len(days) == 3
     assert all(sum(spend.total for spend in day.values()) == 60 for day in days.values())
+
+
+async def test_an_ask_and_the_last_word_of_the_same_job_may_come_together(engine: Client) -> None:
+    fakes = FakeActivities([[1]])
+    mill = Mill(engine, fakes)
+    tenant = Tenant(engine, mill.job, Caps(day_nano=1000))
+    await tenant.start()
+    asks = [AccountAsk(holder="job_x/1", sequence=n, wanted=100 * n, done=n == 2) for n in (1, 2)]
+    for ask in asks:
+        await tenant.handle.signal(ASK, ask)
+    async with working(mill):
+        assert (await tenant.usage()).leases == {}
+    await tenant.end()

@@ -119,7 +119,7 @@ async def test_an_estimate_adds_up_what_the_plan_would_and_leaves_nothing() -> N
     rows = [*items(2), {"custom_id": "c", "prompt": "x", "size": "17x17"}]
     found = await estimate(store, items=rows)
 
-    assert store.objects == {}
+    assert list(store.objects) == [estimate_key("t", "job_1")]  # for the one who asked to delete
     assert (found.plan.items, found.plan.invalid_rows, found.cheapest_nano) == (3, 1, CHEAP)
     assert found.plan.estimate
     assert found.plan.estimate.high_nano == 2 * CHEAP

@@ -258,8 +258,9 @@ async def test_a_report_is_the_receipt(
         drift={"m": Drift(calls=1, amount_nano=2, permille=1250)},
         catalogue="2026-01-01",
     )
-    engine.summaries["job_1"] = summary
-    assert (await http.get("/v1/jobs/job_1/report")).json()["type"] == "/problems/job-not-ended"
+    for known, problem in ((a_job(), "job-not-ended"), (summary, "no-report")):
+        engine.summaries["job_1"] = known
+        assert (await http.get("/v1/jobs/job_1/report")).json()["type"] == f"/problems/{problem}"
     await control.put(report_key("t", "job_1"), report.model_dump_json().encode())
     said = (await http.get("/v1/jobs/job_1/report")).json()
 
