@@ -272,18 +272,21 @@ class Leasing:
             return wants
         if ask.returned != told.returned:
             return True
-        if self._is_stale() and (ask.spent != told.spent or wants):
+        times = self.place.times
+        if ask.spent != told.spent and self._silent_for(times.sweep):
             return True
+        if wants and self._silent_for(times.reconcile):
+            return True  # the account may have been lost, and with it that we wait
         return wants and (ask.granted, ask.smallest, True) != (
             told.granted,
             told.smallest,
             told.wanted > told.granted,
         )
 
-    def _is_stale(self) -> bool:
-        """Was the account told so long ago that it should hear what was spent meanwhile?"""
-        told_at, patience = self.progress.purse.told_at, timedelta(seconds=self.place.times.sweep)
-        return told_at is not None and workflow.now() - told_at >= patience
+    def _silent_for(self, seconds: float) -> bool:
+        """Was the account told nothing for so long?"""
+        told_at = self.progress.purse.told_at
+        return told_at is not None and workflow.now() - told_at >= timedelta(seconds=seconds)
 
     def _needs(self) -> int:
         """What chunks ask for, and what the next one would be leased."""

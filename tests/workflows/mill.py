@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
@@ -179,8 +179,16 @@ class Tenant:
         await self.handle.signal(SET_CAPS, caps)
 
     async def usage(self) -> TenantAccount:
-        found: TenantAccount = await self.handle.query(USAGE, result_type=TenantAccount)
-        return found
+        """Its state, once it is restored."""
+        end = time.monotonic() + 15
+        while True:
+            try:
+                found: TenantAccount = await self.handle.query(USAGE, result_type=TenantAccount)
+            except WorkflowQueryFailedError:
+                assert time.monotonic() < end, "it was never restored"
+                await asyncio.sleep(0.01)
+            else:
+                return found
 
     async def end(self) -> None:
         await self.handle.terminate()
