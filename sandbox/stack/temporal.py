@@ -14,10 +14,13 @@ from sandbox.stack.ports import HOST, PortBook
 
 NAMESPACE = "default"
 SEARCH_ATTRIBUTES = ("ImagemillTenant", "ImagemillState")
-# Fairness keys are ignored without the first. The others let a workflow's steps follow each other at once:
-# by default a queue hands on about 20 a second after a burst.
+# Fairness keys are ignored without the first. The second ends a stopping worker's polls on the server's side:
+# without it a task may be handed to a poll that its worker has just given up, and is lost until it times out.
+# The others let a workflow's steps follow each other at once: by default a queue hands on about 20 a second
+# after a burst.
 DYNAMIC_CONFIG = {
     "matching.enableFairness": "true",
+    "frontend.enableCancelWorkerPollsOnShutdown": "true",
     "history.transferProcessorMaxPollRPS": "1000",
     "history.timerProcessorMaxPollRPS": "1000",
     "history.visibilityProcessorMaxPollRPS": "1000",
