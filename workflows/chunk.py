@@ -56,6 +56,7 @@ class ChunkWorkflow:
         self.generation = Generation(start.place, start.chunk, state, self._notice, life=start.life)
         self._told: tuple[object, ...] | None = None
         self._due = False
+        self._silent = False
         self._published = Progress()
         self._published_at = 0.0
 
@@ -64,11 +65,15 @@ class ChunkWorkflow:
         """Open the plan, buy the items, write the results, report."""
         if start.state is None:
             await self.generation.open()
-        telling = [asyncio.create_task(each) for each in (self._keep_reporting(), self._speak_up())]
+        reporting, speaking_up = (
+            asyncio.create_task(self._keep_reporting()),
+            asyncio.create_task(self._speak_up()),
+        )
         drained = not await self.generation.run()
         written = None if drained else await self._write_results()
-        for task in telling:
-            task.cancel()
+        speaking_up.cancel()
+        self._silent = True
+        await reporting
         if written is None:
             await self._continue_as_new()
         self._publish(self.generation.progress)
@@ -171,8 +176,11 @@ class ChunkWorkflow:
         return self.generation.gist != self._told
 
     async def _keep_reporting(self) -> None:
+        """Ends by a flag: a cancellation that meets a signal's answer is lost, and a word follows the end."""
         while True:
-            await workflow.wait_condition(lambda: self._due)
+            await workflow.wait_condition(lambda: self._due or self._silent)
+            if self._silent:
+                return
             self._due = False
             self._told = self.generation.gist
             await self._tell_job(self._report())
