@@ -20,6 +20,7 @@ from imagemill.domain.messages import (
     InspectedChunk,
     JobStart,
 )
+from imagemill.domain.pace import Told
 from imagemill.domain.pricing import Usage
 from imagemill.domain.request import ImageRequest
 from imagemill.domain.tenant import AccountAsk, Caps, TenantAccount
@@ -93,13 +94,38 @@ class GeneratedImages:
     images: Sequence[bytes]
     usage: Usage | None
     request_id: str | None
+    told: Told | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SentImage:
+    """An input image as it is sent: checked bytes, and their format (``png``, ``jpeg``, ``webp``)."""
+
+    data: bytes
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class SentInputs:
+    """What the references of a request stand for, in the same order."""
+
+    images: Sequence[SentImage] = ()
+    mask: SentImage | None = None
+    markup: SentImage | None = None
+
+
+NO_INPUTS = SentInputs()
 
 
 class ImageProvider(Protocol):
-    """The image API."""
+    """The image API of one provider account."""
 
-    async def generate(self, request: ImageRequest, *, deadline: float) -> GeneratedImages:
+    async def generate(
+        self, request: ImageRequest, *, deadline: float, inputs: SentInputs = NO_INPUTS
+    ) -> GeneratedImages:
         """Buy images; one request goes out at most. The deadline bounds the whole call, in seconds.
+
+        With images among the inputs it is an edit.
 
         Raises:
             NotSent: the request did not leave.

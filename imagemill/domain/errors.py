@@ -4,6 +4,8 @@ The messages never hold a prompt, a key or a presigned address: they travel thro
 histories and logs.
 """
 
+from imagemill.domain.pace import Told
+
 
 class ImagemillError(Exception):
     """Something went wrong in Imagemill."""
@@ -21,7 +23,10 @@ class CallError(ImagemillError):
     Attributes:
         code: our stable word for what happened, a key of ``EXPLANATIONS``.
         request_id: the provider's id of the request, where it told one.
+        told: what the answer said of the provider's limits, where it said anything.
     """
+
+    told: Told | None = None
 
     def __init__(self, code: str, request_id: str | None = None) -> None:
         super().__init__(f"{code} (provider request {request_id})" if request_id else code)
@@ -46,17 +51,25 @@ class NotBilled(CallError):
 
 
 class Refused(CallError):
-    """The provider refuses this item for good: give the item up.
+    """The provider refuses this item for good, or we do before it costs anything: give the item up.
 
     Attributes:
+        where: which part of the request it speaks of, where it is one: ``images/2``, ``mask``.
         blocked: it was the provider's moderation.
         maybe_billed: the refusal came at the output, or at a stage that was not said.
     """
 
     def __init__(
-        self, code: str, request_id: str | None = None, *, blocked: bool = False, maybe_billed: bool = False
+        self,
+        code: str,
+        request_id: str | None = None,
+        *,
+        blocked: bool = False,
+        maybe_billed: bool = False,
+        where: str | None = None,
     ) -> None:
         super().__init__(code, request_id)
+        self.where = where
         self.blocked = blocked
         self.maybe_billed = maybe_billed
 

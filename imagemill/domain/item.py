@@ -44,6 +44,8 @@ class ImageFacts(BaseModel):
     width: int
     height: int
     format: str
+    c2pa: bool = False
+    """Does it carry a provenance manifest (C2PA)?"""
 
 
 class CallRecord(BaseModel):
@@ -52,6 +54,8 @@ class CallRecord(BaseModel):
     reservation: str
     call: str
     model: str
+    pool: str | None = None
+    """The provider account that was paid."""
     images: list[ImageFacts]
     cost_nano: int
     estimated: bool = False
@@ -78,6 +82,8 @@ class ItemRecord(BaseModel):
     index: int
     state: ItemState = "pending"
     code: str | None = None
+    where: str | None = None
+    """Which part of the request the code speaks of, where it is one: ``images/2``, ``mask``."""
     call: CallRecord | None = None
     attempts: list[Attempt] = Field(default_factory=list)
     warnings: list[str] = Field(default_factory=list)

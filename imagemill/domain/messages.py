@@ -193,6 +193,8 @@ class ImageOutcome(BaseModel):
     write_off: bool = False
     blocked: bool = False
     code: str | None = None
+    where: str | None = None
+    """Which part of the request the code speaks of, where it is one."""
     request_id: str | None = None
     call: CallRecord | None = None
     warnings: list[str] = Field(default_factory=list)

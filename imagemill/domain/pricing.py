@@ -37,6 +37,9 @@ FEWEST_PIXELS, MOST_PIXELS = 655_360, 8_294_400
 STEEPEST_RATIO = 3
 """The long edge to the short one, at most, for the models since 2."""
 
+STEEPEST_INPUT = 8
+"""The long edge of an input image to its short one, at most: ours, so that an unseen one has a bound."""
+
 TEXT_OVERHEAD_TOKENS = 6
 """Added by the provider to the prompt's own tokens on generations."""
 
@@ -79,17 +82,20 @@ class Estimate(BaseModel):
 class Inputs:
     """What a call costs tokens for besides its request.
 
-    `references` are the pixels (width, height) of each image that is sent along, a mask included.
+    `references` are the pixels (width, height) of each image that is sent along, a mask included;
+    `unseen` is how many more there are whose pixels are not known yet, none steeper than `STEEPEST_INPUT`.
     `partial_images` are those streamed before each finished image.
     """
 
     references: tuple[tuple[int, int], ...] = ()
     high_fidelity: bool = False
     partial_images: int = 0
+    unseen: int = 0
 
-
-NO_INPUTS = Inputs()
-"""A plain generation: nothing but its prompt."""
+    @classmethod
+    def of(cls, request: ImageRequest) -> "Inputs":
+        """What is known before any of its images was looked at."""
+        return cls(unseen=len(request.references), high_fidelity=request.input_fidelity == "high")
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +240,16 @@ class Tiles(BaseModel):
             self.base + self.tile * _ceil_div(long, short) + (fidelity if high_fidelity else 0)
         )
 
+    def unseen(self, *, high_fidelity: bool) -> Band:
+        """Input tokens of an image of unknown pixels: a square at least, and the steepest that is sent."""
+        square = self.tokens(1, 1, high_fidelity=high_fidelity)
+        steepest = self.tokens(1, STEEPEST_INPUT, high_fidelity=high_fidelity)
+        low, high = (
+            min(square.low, self.tokens(1, 2, high_fidelity=high_fidelity).low),
+            max(square.high, steepest.high),
+        )
+        return Band(low, square.expected, high)
+
 
 class Megapixels(BaseModel):
     """Input images as the models since 2 count them: by their area, up to a most."""
@@ -248,6 +264,10 @@ class Megapixels(BaseModel):
         """Input tokens of one image. Since the rate is only about right, the bound is the most."""
         about = min(self.most, _ceil_div(width * height * self.per_megapixel, 1024 * 1024))
         return Band(about, about, self.most)
+
+    def unseen(self, *, high_fidelity: bool) -> Band:
+        """Input tokens of an image of unknown pixels."""
+        return Band(1, min(self.most, self.per_megapixel), self.most)
 
 
 @lru_cache(maxsize=4096)  # the items of a job ask for few sizes, and there can be a million of them
@@ -373,11 +393,14 @@ class Metered:
 
     def _references(self, inputs: Inputs) -> Band:
         whole = Band.exactly(0)
+        if not inputs.references and not inputs.unseen:
+            return whole
+        if self.references is None:
+            raise ValueError("the catalogue has no rule for the tokens of this model's input images")
         for width, height in inputs.references:
-            if self.references is None:
-                raise ValueError("the catalogue has no rule for the tokens of this model's input images")
             whole = whole.plus(self.references.tokens(width, height, high_fidelity=inputs.high_fidelity))
-        return whole.times(self.prices.image_in)
+        unseen = self.references.unseen(high_fidelity=inputs.high_fidelity).times(inputs.unseen)
+        return whole.plus(unseen).times(self.prices.image_in)
 
     def _images(self, quality: str, size: str) -> Band:
         """One image; ``auto`` can turn out as the cheapest quality, and as the dearest."""
@@ -422,8 +445,10 @@ class Model:
         """Why this size is not taken, or None where it is."""
         return self.rate.output.size_problem(size) if self.rate.output and size != "auto" else None
 
-    def maximum(self, request: ImageRequest, inputs: Inputs = NO_INPUTS) -> int:
+    def maximum(self, request: ImageRequest, inputs: Inputs | None = None) -> int:
         """The most that a call can cost, in nano-dollars: the high end of its estimate.
+
+        Without ``inputs``, images that the request names count as unseen.
 
         ``auto`` quality counts as the model's best, ``auto`` size as the one with the most tokens,
         and the prompt as one token a UTF-8 byte, which a tokenizer never exceeds.
@@ -432,9 +457,9 @@ class Model:
             KeyError: the model does not draw this quality or size (`Catalogue.problems` tells before).
             ValueError: there are input images, and no rule to count them by.
         """
-        return self._charged(self.rate.band(request, inputs).high)
+        return self._charged(self.rate.band(request, inputs or Inputs.of(request)).high)
 
-    def estimate(self, request: ImageRequest, inputs: Inputs = NO_INPUTS) -> Estimate:
+    def estimate(self, request: ImageRequest, inputs: Inputs | None = None) -> Estimate:
         """What a call can cost if it delivers every image that it asks for.
 
         Low is the cheapest that ``auto`` can become, with no text output and eight bytes of the prompt
@@ -445,7 +470,7 @@ class Model:
             KeyError: the model does not draw this quality or size.
             ValueError: there are input images, and no rule to count them by.
         """
-        band = self.rate.band(request, inputs)
+        band = self.rate.band(request, inputs or Inputs.of(request))
         return Estimate(
             low_nano=self._charged(band.low),
             expected_nano=self._charged(band.expected),

@@ -10,6 +10,14 @@ PROMPT_CHARACTERS = 32_000
 OutputFormat = Literal["png", "jpeg", "webp"]
 Size = Annotated[str, Field(pattern=r"^(auto|[1-9]\d{1,4}x[1-9]\d{1,4})$", examples=["1024x1024"])]
 EXTENSIONS: dict[str, str] = {"png": "png", "jpeg": "jpg", "webp": "webp"}
+MOST_IMAGES = 16
+"""The provider's limit on the images that a request is given."""
+
+Reference = Annotated[
+    str,
+    Field(min_length=1, max_length=2048, examples=["file_01JABCDEFGHJKMNPQRSTVWXYZ0"]),
+]
+"""An image that a request is given: an uploaded file's id, an ``https://`` address, or ``s3://bucket/key``."""
 
 
 class ImageSettings(BaseModel):
@@ -25,6 +33,16 @@ class ImageSettings(BaseModel):
     background: Literal["transparent", "opaque", "auto"] | None = None
     moderation: Literal["auto", "low"] | None = None
     n: int | None = Field(default=None, ge=1, le=10)
+    input_fidelity: Literal["low", "high"] | None = None
+    complexity: Literal["low", "medium", "high"] | None = None
+    end_user: str | None = Field(default=None, min_length=1, max_length=256)
+    """Whose request it is, in the tenant's own words; the provider is told a hash of it."""
+    images: list[Reference] | None = Field(default=None, max_length=MOST_IMAGES)
+    """What is to be edited, or put together: with any, the call is an edit."""
+    mask: Reference | None = None
+    """A PNG of the first image's size; where it is transparent, the image is edited."""
+    markup: Reference | None = None
+    """A transparent PNG of the first image's size, laid over it to guide the edit; not with a mask."""
 
     def over(self, other: "ImageSettings") -> "ImageSettings":
         """These settings, with what they leave open taken from the other ones."""
@@ -49,6 +67,18 @@ class ImageRequest(BaseModel):
     background: str | None = None
     moderation: str | None = None
     n: int = 1
+    input_fidelity: str | None = None
+    complexity: str | None = None
+    safety_identifier: str | None = None
+    """A hash of the tenant and its end user."""
+    images: tuple[Reference, ...] = ()
+    mask: Reference | None = None
+    markup: Reference | None = None
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """Every image that the call is given, mask and markup included."""
+        return (*self.images, *(extra for extra in (self.mask, self.markup) if extra))
 
     @property
     def extension(self) -> str:

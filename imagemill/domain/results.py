@@ -79,4 +79,7 @@ def set_names(names: list[str], reservation: str, count: int) -> list[str]:
 def _problem(item: PlannedItem, record: ItemRecord) -> Problem | None:
     if item.problem:
         return item.problem
-    return Problem(code=record.code, detail=explain(record.code)) if record.code else None
+    if not record.code:
+        return None
+    detail = explain(record.code)
+    return Problem(code=record.code, detail=f"{record.where}: {detail}" if record.where else detail)
