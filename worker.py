@@ -6,8 +6,11 @@ parts apart, on as many hosts as are needed.
 
 import argparse
 import asyncio
+import os
 import signal
+import socket
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -21,15 +24,23 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from activities.accounts import Accounts
 from activities.books import Books
 from activities.delivery import Delivery
-from activities.image import Images
+from activities.image import Images, Search
+from activities.inputs import Inputs
 from activities.planning import Planning
 from activities.plans import Plans
+from activities.pools import PoolRates
 from activities.sealed import SealFailures
 from imagemill import settings
 from imagemill.domain.errors import ImagemillError
 from imagemill.domain.messages import MAIN_QUEUE
+from imagemill.domain.pool_messages import PoolStart, StatedLimits
+from imagemill.domain.pools import Pool, quarantine_of
 from imagemill.engine import TemporalEngine, connect
+from imagemill.inputs.fetch import GuardedFetcher
+from imagemill.inputs.reference import bucket_names
 from imagemill.logging import configure
+from imagemill.pacing.gate import Gate
+from imagemill.pacing.link import Link
 from imagemill.providers.openai_images import OpenAIImages
 from imagemill.storage.s3 import S3Store
 from imagemill.storage_probe import require_conditional_puts
@@ -39,6 +50,7 @@ from workflows.account import AccountWorkflow
 from workflows.chunk import ChunkWorkflow
 from workflows.estimate import EstimateWorkflow
 from workflows.job import JobWorkflow
+from workflows.pool import PoolWorkflow
 
 log = structlog.get_logger()
 
@@ -50,35 +62,39 @@ PLAIN_GRACE = timedelta(seconds=20)
 class Parts:
     """Everything that the workers are made of; made once, from the settings."""
 
-    def __init__(self) -> None:
+    def __init__(self, role: str) -> None:
         self.engine = settings.read(settings.EngineSettings)
         self.work = settings.read(settings.WorkSettings)
         self.times = settings.read(settings.TimeSettings)
         control = settings.read(settings.ControlSettings)
         delivery = settings.read(settings.DeliverySettings)
-        provider = settings.read(settings.ProviderSettings)
         threads = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store")
         self.control = S3Store.connect(control, threads)
         self.delivered = S3Store.connect(delivery, threads)
-        self.provider = OpenAIImages.connect(provider, connections=self.work.images_at_once)
-        self.catalogue = settings.read(settings.PriceSettings).load()
+        self.pools = settings.read(settings.PoolSettings).load(keys=role != "workflows")
+        self.prices = settings.read(settings.PriceSettings)
+        self.catalogue = self.prices.load()
         self.caps = settings.read(settings.CapSettings).defaults
         self.delivery = Delivery(self.control, self.delivered, delivery.prefix)
         self.plans = Plans(self.control)
+        inputs = settings.read(settings.InputSettings)
+        self.rules = inputs.rules
+        self.fetcher = GuardedFetcher(self.rules, seconds=inputs.fetch_seconds, most_bytes=inputs.most_bytes)
+        buckets = {
+            name: S3Store.connect(delivery.model_copy(update={"bucket": name}), threads)
+            for name in bucket_names(self.rules.buckets)
+        }
+        self.inputs = Inputs(self.control, self.fetcher, buckets, self.rules, most_bytes=inputs.most_bytes)
 
     async def probe(self) -> None:
         """Find out now, not at the first image, whether both buckets can be used."""
         await require_conditional_puts(self.control, "control")
         await require_conditional_puts(self.delivered, "delivery")
 
-    @property
-    def images(self) -> Images:
-        """The paid call."""
-        return Images(self.plans, self.provider, self.delivery, self.catalogue)
-
     def books(self, client: Client) -> Books:
         """Plans in, results and reports out."""
-        return Books(self.control, self.plans, self.delivery, TemporalEngine(client), self.catalogue)
+        engine = TemporalEngine(client)
+        return Books(self.control, self.plans, self.delivery, engine, self.catalogue, pools=self.pools)
 
     def accounts(self, client: Client) -> Accounts:
         """The accounts of tenants."""
@@ -88,13 +104,14 @@ class Parts:
 
 def workflow_worker(client: Client, parts: Parts) -> Worker:
     """Runs the workflows, and the cheap steps beside the paid call."""
-    planning = Planning(parts.control, ProcessTemplating(), parts.catalogue)
-    books, images, accounts = parts.books(client), parts.images, parts.accounts(client)
+    planning = Planning(parts.control, ProcessTemplating(), parts.catalogue, parts.rules, parts.pools)
+    books, accounts = parts.books(client), parts.accounts(client)
+    search, rates = Search(parts.plans, parts.delivery), PoolRates(TemporalEngine(client))
     restrictions = SandboxRestrictions.default.with_passthrough_modules("imagemill", "pydantic", "workflows")
     return Worker(
         client,
         task_queue=MAIN_QUEUE,
-        workflows=[JobWorkflow, ChunkWorkflow, AccountWorkflow, EstimateWorkflow],
+        workflows=[JobWorkflow, ChunkWorkflow, AccountWorkflow, EstimateWorkflow, PoolWorkflow],
         activities=[
             planning.plan,
             planning.estimate,
@@ -102,7 +119,8 @@ def workflow_worker(client: Client, parts: Parts) -> Worker:
             books.write_results,
             books.inspect_chunk,
             books.report,
-            images.look,
+            search.look,
+            rates.set_rate,
             accounts.open_account,
             accounts.restore_account,
             accounts.save_account,
@@ -114,7 +132,32 @@ def workflow_worker(client: Client, parts: Parts) -> Worker:
     )
 
 
-def image_worker(client: Client, parts: Parts, queue: str, at_once: int) -> Worker:
+class Counter:
+    """Where one limit group of a pool is bought from: its workers, its gate, and its link to the pool."""
+
+    def __init__(self, client: Client, parts: Parts, pool: Pool, group: str, provider: OpenAIImages) -> None:
+        name = f"{socket.gethostname()}-{os.getpid()}"
+        limits = pool.groups[group]
+        start = PoolStart(
+            pool=pool.name,
+            group=group,
+            stated=StatedLimits(images=limits.images_per_minute, tokens=limits.tokens_per_minute),
+            times=parts.times,
+        )
+        gate = Gate(name, (parts.times.first_probe, parts.times.last_probe), time.time)
+        self.link = Link(gate, start, TemporalEngine(client), name)
+        catalogue = parts.prices.load(pool.price_factor)
+        images = Images(
+            parts.plans, provider, parts.delivery, catalogue, gate=gate, pool=pool.name, inputs=parts.inputs
+        )
+        at_once = parts.work.images_at_once
+        self.workers = [
+            image_worker(client, parts, images, start.queue, at_once),
+            image_worker(client, parts, images, quarantine_of(start.queue), 1),
+        ]
+
+
+def image_worker(client: Client, parts: Parts, images: Images, queue: str, at_once: int) -> Worker:
     """Makes the paid calls of one queue, and nothing else, so that the queue's rate is theirs.
 
     It shuts down only when the calls under way are finished: the grace outlasts their deadline.
@@ -122,7 +165,7 @@ def image_worker(client: Client, parts: Parts, queue: str, at_once: int) -> Work
     return Worker(
         client,
         task_queue=queue,
-        activities=[parts.images.generate],
+        activities=[images.generate],
         interceptors=[SealFailures()],
         max_concurrent_activities=at_once,
         disable_eager_activity_execution=True,
@@ -130,28 +173,34 @@ def image_worker(client: Client, parts: Parts, queue: str, at_once: int) -> Work
     )
 
 
-def workers(role: str, client: Client, parts: Parts) -> list[Worker]:
-    """The workers of a role. The quarantine makes one call at a time, so that a deadly item is found."""
+async def counters(client: Client, parts: Parts, running: AsyncExitStack) -> list[Counter]:
+    """One for each limit group of each pool, in touch with it."""
     made = []
-    if role in ("all", "workflows"):
-        made.append(workflow_worker(client, parts))
-    if role in ("all", "images"):
-        queue = parts.work.image_queue
-        made.append(image_worker(client, parts, queue, parts.work.images_at_once))
-        made.append(image_worker(client, parts, f"{queue}.quarantine", 1))
+    for pool in parts.pools:
+        provider = OpenAIImages.connect(pool, connections=parts.work.images_at_once * len(pool.groups))
+        running.push_async_callback(provider.close)
+        made += [Counter(client, parts, pool, group, provider) for group in pool.groups]
+    for counter in made:
+        await counter.link.open()
+        linked = asyncio.create_task(counter.link.run())
+        running.callback(linked.cancel)
     return made
 
 
 async def run(role: str, ready_file: Path | None) -> None:
     """Run until SIGINT or SIGTERM, then finish what is under way."""
-    parts = Parts()
+    parts = Parts(role)
     await parts.probe()
     client = await connect(parts.engine, runtime(settings.read(settings.MetricsSettings)))
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with AsyncExitStack() as running:
-        started = workers(role, client, parts)
+        running.push_async_callback(parts.fetcher.close)
+        started = [workflow_worker(client, parts)] if role in ("all", "workflows") else []
+        if role in ("all", "images"):
+            for counter in await counters(client, parts, running):
+                started += counter.workers
         for worker in started:
             await running.enter_async_context(worker)
         log.info("worker ready", role=role, engine=parts.engine.address)
@@ -160,7 +209,6 @@ async def run(role: str, ready_file: Path | None) -> None:
         await stop.wait()
         log.info("worker stopping; calls under way are finished first")
         await asyncio.gather(*(worker.shutdown() for worker in started))  # all at once: none takes new work
-    await parts.provider.close()
 
 
 def main() -> int:

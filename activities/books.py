@@ -27,6 +27,7 @@ from imagemill.domain.messages import (
     WrittenResults,
 )
 from imagemill.domain.places import index_key, report_key, results_key
+from imagemill.domain.pools import Pools
 from imagemill.domain.results import report_lines, result_of
 from imagemill.ports import Engine, ObjectStore
 
@@ -35,8 +36,16 @@ class Books:
     """Reads plans, writes results and reports."""
 
     def __init__(
-        self, control: ObjectStore, plans: Plans, delivery: Delivery, engine: Engine, catalogue: Catalogue
+        self,
+        control: ObjectStore,
+        plans: Plans,
+        delivery: Delivery,
+        engine: Engine,
+        catalogue: Catalogue,
+        *,
+        pools: Pools,
     ) -> None:
+        self._pools = pools
         self._control = control
         self._plans = plans
         self._delivery = delivery
@@ -48,7 +57,7 @@ class Books:
         """What each item of a chunk costs at most, and what an earlier life of it has bought."""
         async with heartbeats():
             items = await self._plans.items(task.tenant, task.job, task.chunk)
-            opened = self._opened(items)
+            opened = self._opened(items, task.pools)
             if task.recover:
                 opened.records = [record for item in items if (record := await self._recover(task, item))]
             return opened
@@ -74,7 +83,7 @@ class Books:
             await self._write_report(task)
             return Nothing()
 
-    def _opened(self, items: list[PlannedItem]) -> OpenedChunk:
+    def _opened(self, items: list[PlannedItem], pools: list[str]) -> OpenedChunk:
         models = sorted({_model(item) for item in items})
         places = {model: place for place, model in enumerate(models)}
         return OpenedChunk(
@@ -82,6 +91,7 @@ class Books:
             expected_nano=[item.expected_nano for item in items],
             models=models,
             model_of=[places[_model(item)] for item in items],
+            queues=[self._pools.queues(model, pools) for model in models],
             uncertain=[model for model in models if self._uncertain(model)],
         )
 

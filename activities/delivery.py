@@ -135,6 +135,7 @@ def as_metadata(call: CallRecord) -> dict[str, str]:
         "cost-nano": str(call.cost_nano),
         "estimated": json.dumps(call.estimated),
         "request-id": (call.request_id or "")[:128],
+        "c2pa": "true" if facts.c2pa else "",
     }
     # An empty value does not survive every server.
     return {f"imagemill-{name}": value for name, value in said.items() if value}
@@ -155,6 +156,7 @@ def from_metadata(said: Mapping[str, str], size: int) -> CallRecord | None:
                     width=int(width),
                     height=int(height),
                     format=said["imagemill-format"],
+                    c2pa=said.get("imagemill-c2pa") == "true",
                 )
             ],
             cost_nano=int(said["imagemill-cost-nano"]),

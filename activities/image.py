@@ -1,8 +1,10 @@
 """image.generate and image.look: one paid call, and the search for what one has brought.
 
 1. look in the store first, wherever this item may have been bought before;
-2. check the own age: who was not heard for half the heartbeat timeout sends nothing;
-3. call, store and answer as one shielded section: what was sent is finished, stored and reported,
+2. fetch and check the images that the call is given;
+3. wait at the gate until the provider's limits allow the call;
+4. check the own age: who was not heard for half the heartbeat timeout sends nothing;
+5. call, store and answer as one shielded section: what was sent is finished, stored and reported,
    through cancellation, pause and shutdown.
 """
 
@@ -15,22 +17,37 @@ from temporalio import activity
 
 from activities.delivery import Delivery, Place
 from activities.heartbeat import Pulse, heartbeats
+from activities.inputs import Inputs
 from activities.plans import Plans
 from imagemill.domain.catalogue import Catalogue
-from imagemill.domain.errors import AccountTrouble, NotSent, Refused, StoreError
+from imagemill.domain.errors import AccountTrouble, CallError, NotSent, Refused, StoreError
 from imagemill.domain.item import CallRecord, PlannedItem
 from imagemill.domain.messages import GENERATE, LOOK, Found, ImageOutcome, ImageTask
+from imagemill.domain.pools import DEFAULT
 from imagemill.domain.pricing import Usage
-from imagemill.ports import GeneratedImages, ImageProvider
+from imagemill.domain.request import ImageRequest
+from imagemill.pacing.gate import Gate, InTrouble, Ticket
+from imagemill.ports import NO_INPUTS, GeneratedImages, ImageProvider, SentInputs
 from imagemill.sniff import facts_of
 
 
 class Images:
-    """Buys and finds images."""
+    """Buys images from one limit group of a pool."""
 
     def __init__(
-        self, plans: Plans, provider: ImageProvider, delivery: Delivery, catalogue: Catalogue
+        self,
+        plans: Plans,
+        provider: ImageProvider,
+        delivery: Delivery,
+        catalogue: Catalogue,
+        *,
+        gate: Gate,
+        pool: str = DEFAULT,
+        inputs: Inputs | None = None,
     ) -> None:
+        self._gate = gate
+        self._pool = pool
+        self._inputs = inputs
         self._plans = plans
         self._provider = provider
         self._delivery = delivery
@@ -46,42 +63,74 @@ class Images:
         """
         async with heartbeats(task.times.heartbeat_interval) as pulse:
             try:
-                place = await self._place(task)
+                place = await place_of(self._plans, task)
                 if _look_first(task):
                     found = await self._delivery.find(place)
                     if found:
                         return ImageOutcome(kind="stored", call=found)
+                inputs = await self._fetch(task, place)
+                ticket = await self._enter(task, place)
                 _check_age(task, pulse)
+            except InTrouble as trouble:
+                return ImageOutcome(kind="account", code=trouble.code, wait=trouble.wait)
             except asyncio.CancelledError:
                 if _asked_to_cancel():
                     raise
                 raise NotSent("worker_stopping") from None
             except StoreError:
                 raise NotSent("store_away") from None
-            return await _shielded(self._buy(task, place))
+            except Refused as refusal:  # only its inputs can be refused here
+                return ImageOutcome(kind="refused", code=refusal.code, where=refusal.where)
+            return await _shielded(self._buy(task, place, inputs, ticket))
 
-    @activity.defn(name=LOOK)
-    async def look(self, task: ImageTask) -> Found:
-        """What the store has of an item."""
-        async with heartbeats(task.times.heartbeat_interval):
-            return Found(call=await self._delivery.find(await self._place(task)))
-
-    async def _place(self, task: ImageTask) -> Place:
-        item = await self._plans.item(task.tenant, task.job, task.chunk, task.index)
-        return Place(tenant=task.tenant, job=task.job, chunk=task.chunk, item=item)
-
-    async def _buy(self, task: ImageTask, place: Place) -> ImageOutcome:
+    async def _enter(self, task: ImageTask, place: Place) -> Ticket:
+        """Wait for the call's turn."""
         request = place.item.request
         if request is None:
             raise NotSent("nothing_to_buy")
         if request.model not in self._catalogue and place.item.image_nano is None:
             raise NotSent("model_not_priced_here")  # another worker's catalogue may have it
+        tokens = (
+            self._catalogue.model(request.model).tokens(request) if request.model in self._catalogue else 0
+        )
+        return await self._gate.enter(
+            request.n, tokens, stopping=activity.is_worker_shutdown, insists=task.insists
+        )
+
+    async def _fetch(self, task: ImageTask, place: Place) -> SentInputs:
+        request = place.item.request
+        if request is None or not request.references:
+            return NO_INPUTS
+        if self._inputs is None:
+            raise NotSent("no_inputs_here")  # never without what it names: that would be another image
+        attempt = activity.info().attempt
+        return await self._inputs.fetch(task.tenant, task.job, request, attempt=attempt)
+
+    async def _call(
+        self, request: ImageRequest, inputs: SentInputs, ticket: Ticket, deadline: float
+    ) -> GeneratedImages:
+        """One request; the gate hears how it went."""
         try:
-            generated = await self._provider.generate(request, deadline=task.times.call_deadline)
+            generated = await self._provider.generate(request, deadline=deadline, inputs=inputs)
+        except Refused as refusal:
+            self._gate.succeeded(ticket, refusal.told)
+            raise
+        except CallError as error:
+            self._gate.failed(ticket, error)
+            raise
+        self._gate.succeeded(ticket, generated.told)
+        return generated
+
+    async def _buy(self, task: ImageTask, place: Place, inputs: SentInputs, ticket: Ticket) -> ImageOutcome:
+        request = place.item.request
+        assert request  # noqa: S101 - the gate has let it through
+        try:
+            generated = await self._call(request, inputs, ticket, task.times.call_deadline)
         except Refused as refusal:
             return ImageOutcome(
                 kind="refused",
                 code=refusal.code,
+                where=refusal.where,
                 request_id=refusal.request_id,
                 blocked=refusal.blocked,
                 write_off=refusal.maybe_billed,
@@ -110,6 +159,7 @@ class Images:
             reservation=task.reservation,
             call=secrets.token_hex(8),
             model=request.model,
+            pool=self._pool,
             images=[facts_of(image) for image in generated.images],
             cost_nano=place.item.maximum_nano if cost is None else cost,
             estimated=cost is None,
@@ -126,6 +176,26 @@ class Images:
         if model.rate.output is None:
             return model.cost(Usage(), images)  # priced by the image
         return model.cost(generated.usage, images) if generated.usage else None
+
+
+class Search:
+    """Finds images that were bought before."""
+
+    def __init__(self, plans: Plans, delivery: Delivery) -> None:
+        self._plans = plans
+        self._delivery = delivery
+
+    @activity.defn(name=LOOK)
+    async def look(self, task: ImageTask) -> Found:
+        """What the store has of an item."""
+        async with heartbeats(task.times.heartbeat_interval):
+            return Found(call=await self._delivery.find(await place_of(self._plans, task)))
+
+
+async def place_of(plans: Plans, task: ImageTask) -> Place:
+    """The item of a task, and where what it brings belongs."""
+    item = await plans.item(task.tenant, task.job, task.chunk, task.index)
+    return Place(tenant=task.tenant, job=task.job, chunk=task.chunk, item=item)
 
 
 async def _shielded(section: Coroutine[Any, Any, ImageOutcome]) -> ImageOutcome:

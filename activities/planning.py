@@ -9,7 +9,7 @@
 import asyncio
 import json
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -23,6 +23,7 @@ from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.errors import InvalidInput
 from imagemill.domain.item import PlannedItem, Problem
 from imagemill.domain.job import Manifest, Submission, Variant
+from imagemill.domain.market import Market
 from imagemill.domain.messages import (
     ESTIMATE_PLAN,
     PLAN,
@@ -44,8 +45,11 @@ from imagemill.domain.places import (
     request_key,
     safe_segment,
 )
+from imagemill.domain.pools import Pools
 from imagemill.domain.pricing import Estimate
-from imagemill.domain.request import PROMPT_CHARACTERS, ImageRequest, ImageSettings
+from imagemill.domain.request import MOST_IMAGES, PROMPT_CHARACTERS, ImageRequest, ImageSettings
+from imagemill.inputs.reference import Rules
+from imagemill.inputs.uploads import Uploads
 from imagemill.manifest import Row, read_rows
 from imagemill.ports import ObjectStore, Rendered, TemplateRenderer, Templating
 
@@ -84,7 +88,16 @@ class Tally:
 class Planning:
     """Plans jobs from control."""
 
-    def __init__(self, control: ObjectStore, templating: Templating, catalogue: Catalogue) -> None:
+    def __init__(
+        self,
+        control: ObjectStore,
+        templating: Templating,
+        catalogue: Catalogue,
+        rules: Rules | None = None,
+        pools: Pools | None = None,
+    ) -> None:
+        self._pools = pools or Pools.single()
+        self._rules = rules or Rules()
         self._control = control
         self._templating = templating
         self._catalogue = catalogue
@@ -124,7 +137,9 @@ class Planning:
 
     async def _plan(self, submission: Submission, tally: Tally) -> Plan:
         with Seen() as ids, Seen() as names:
-            checker = Checker(submission, self._catalogue, self._templating, ids=ids, names=names)
+            inputs = InputChecker(self._rules, Uploads(self._control, submission.tenant))
+            market = Market(self._catalogue, self._pools, submission.pools, submission.prices_nano)
+            checker = Checker(submission, market, self._templating, inputs=inputs, ids=ids, names=names)
             async for drafts in self._drafts(submission):
                 for item in await checker.items(drafts):
                     await self._add(submission, tally, item)
@@ -156,7 +171,7 @@ class Planning:
     async def _manifest_drafts(
         self, submission: Submission, manifest: Manifest
     ) -> AsyncIterator[list[Draft]]:
-        templates = {"id": manifest.id, "prompt": manifest.prompt}
+        templates = {"id": manifest.id, "prompt": manifest.prompt} | _input_templates(manifest)
         renderer = await self._templating.start(templates, manifest.where)
         try:
             with tempfile.TemporaryDirectory(prefix="imagemill-") as folder:
@@ -164,7 +179,7 @@ class Planning:
                 await self._control.download(file_key(submission.tenant, manifest.file_id), path)
                 rows = read_rows(path, manifest.format)
                 while batch := await asyncio.to_thread(next_batch, rows):
-                    yield await _render(batch, renderer, submission, manifest)
+                    yield await _render(batch, renderer, submission, self._rules)
         finally:
             await renderer.close()
 
@@ -250,8 +265,15 @@ def next_batch(rows: Iterator[Row]) -> list[Row]:
     return batch
 
 
+def _input_templates(manifest: Manifest) -> dict[str, str]:
+    """The templates of references, by the name of what they render."""
+    images = {f"images/{number}": text for number, text in enumerate(manifest.images)}
+    extras = {"mask": manifest.mask, "markup": manifest.markup}
+    return images | {name: text for name, text in extras.items() if text is not None}
+
+
 async def _render(
-    rows: list[Row], renderer: TemplateRenderer, submission: Submission, manifest: Manifest
+    rows: list[Row], renderer: TemplateRenderer, submission: Submission, rules: Rules
 ) -> list[Draft]:
     """Rows through the templates; each becomes one draft a variant."""
     sound = [{"row": row.values} for row in rows if row.values is not None]
@@ -259,36 +281,81 @@ async def _render(
     drafts: list[Draft] = []
     for row in rows:
         answer = next(rendered) if row.values is not None else Rendered(problem=row.problem)
-        drafts += _drafts_of(row, answer, submission, manifest)
+        drafts += _drafts_of(row, answer, submission, rules)
     return drafts
 
 
-def _drafts_of(row: Row, answer: Rendered, submission: Submission, manifest: Manifest) -> Iterator[Draft]:
+def _drafts_of(row: Row, answer: Rendered, submission: Submission, rules: Rules) -> Iterator[Draft]:
     if answer.problem:
         yield Draft(row.line, f"line-{row.line}", "", submission.defaults, problem=answer.problem)
         return
     if answer.texts is None:
         return
-    draft = Draft(row.line, answer.texts["id"].strip(), answer.texts["prompt"].strip(), submission.defaults)
-    if not manifest.variants:
+    texts = {name: text.strip() for name, text in answer.texts.items()}
+    inputs, problem = _row_inputs(texts, rules)
+    shared = inputs.over(submission.defaults)
+    draft = Draft(row.line, texts["id"], texts["prompt"], shared, problem=problem)
+    variants = submission.manifest.variants if submission.manifest else []
+    if not variants:
         yield draft
-    for variant in manifest.variants:
-        yield replace(draft, settings=_settings(variant).over(submission.defaults), variant=variant.name)
+    for variant in variants:
+        yield replace(draft, settings=_settings(variant).over(shared), variant=variant.name)
+
+
+def _row_inputs(texts: Mapping[str, str], rules: Rules) -> tuple[ImageSettings, str | None]:
+    """The input images that a row names, and what is wrong with them, if something is."""
+    images = [text for name, text in texts.items() if name.startswith("images/") and text]
+    extras = {name: texts[name] for name in ("mask", "markup") if texts.get(name)}
+    if len(images) > MOST_IMAGES:
+        return ImageSettings(), f"the row has {len(images)} images; at most {MOST_IMAGES} are taken"
+    named = [*((f"images/{number}", text) for number, text in enumerate(images)), *extras.items()]
+    for place, text in named:
+        if problem := rules.problem(text):
+            return ImageSettings(), f"{place}: {problem}"
+    return ImageSettings(images=images or None, mask=extras.get("mask"), markup=extras.get("markup")), None
 
 
 def _settings(variant: Variant) -> ImageSettings:
     return ImageSettings(**variant.model_dump(exclude={"name"}))
 
 
+class InputChecker:
+    """Can the references of items be fetched, as far as that is known before fetching?"""
+
+    def __init__(self, rules: Rules, uploads: Uploads) -> None:
+        self._rules = rules
+        self._uploads = uploads
+
+    def problem(self, settings: ImageSettings) -> str | None:
+        """What is wrong with the form of a reference."""
+        for place, reference in settings.named:
+            if problem := self._rules.problem(reference):
+                return f"{place}: {problem}"
+        return None
+
+    async def missing(self, requests: Sequence[ImageRequest]) -> set[str]:
+        """The uploaded files that they name and that are not there."""
+        named = {reference for request in requests for reference in request.references}
+        return await self._uploads.missing(name for name in named if self._rules.read(name).kind == "file")
+
+
 class Checker:
     """Makes items of drafts; what is wrong with one becomes its problem."""
 
     def __init__(
-        self, submission: Submission, catalogue: Catalogue, templating: Templating, *, ids: Seen, names: Seen
+        self,
+        submission: Submission,
+        market: Market,
+        templating: Templating,
+        *,
+        inputs: InputChecker,
+        ids: Seen,
+        names: Seen,
     ) -> None:
+        self._inputs = inputs
         self._submission = submission
         self._templating = templating
-        self._catalogue = catalogue.with_prices(submission.prices_nano)
+        self._market = market
         self._today = submission.submitted_at.date()
         self._ids = ids
         self._names = names
@@ -303,9 +370,20 @@ class Checker:
     async def items(self, drafts: list[Draft]) -> list[PlannedItem]:
         """The items of a batch, in order."""
         items = [self._item(draft) for draft in drafts]
+        await self._find_files(items)
         await self._name(items)
         self._add_up(items)
         return items
+
+    async def _find_files(self, items: list[PlannedItem]) -> None:
+        sound = [(item, item.request) for item in items if item.request and not item.problem]
+        missing = await self._inputs.missing([request for _, request in sound])
+        for item, request in sound if missing else []:
+            for place, name in request.named:
+                if name in missing and not item.problem:
+                    detail = f"{place}: there is no file {name}; upload it to /v1/files first"
+                    item.problem = Problem(code="invalid_row", detail=detail)
+                    item.maximum_nano = item.expected_nano = 0
 
     def _add_up(self, items: list[PlannedItem]) -> None:
         for item in items:
@@ -332,8 +410,9 @@ class Checker:
         if problem:
             item.problem = Problem(code="invalid_row", detail=problem)
             return item
-        item.request = self._request(draft)
-        found = self._catalogue.problems(item.request, self._today)
+        asked = ImageRequest.of(draft.prompt, draft.settings, self._submission.tenant)
+        item.request, item.warnings = self._market.resolve(asked)
+        found = self._market.problems(item.request, self._today)
         if found:
             item.problem = Problem(
                 code="invalid_row", detail="; ".join(f"{where}: {what}" for where, what in found)
@@ -343,7 +422,8 @@ class Checker:
         return item
 
     def _price(self, item: PlannedItem, request: ImageRequest) -> None:
-        estimate = self._estimates[item.index] = self._catalogue.model(request.model).estimate(request)
+        model = self._market.catalogue.model(request.model)
+        estimate = self._estimates[item.index] = model.estimate(request)
         item.maximum_nano, item.expected_nano = estimate.high_nano, estimate.expected_nano
         item.image_nano = self._submission.prices_nano.get(request.model)
 
@@ -358,11 +438,7 @@ class Checker:
             return f"the prompt has {len(draft.prompt)} characters; at most {PROMPT_CHARACTERS} are allowed"
         if draft.settings.model is None:
             return "no model is named, neither in the item nor in the job's defaults"
-        return None
-
-    def _request(self, draft: Draft) -> ImageRequest:
-        said = draft.settings.model_dump(include=set(ImageSettings.model_fields), exclude_none=True)
-        return ImageRequest(prompt=draft.prompt, **said)
+        return self._inputs.problem(draft.settings)
 
     # --- names --------------------------------------------------------------------------------
 
@@ -394,7 +470,7 @@ class Checker:
             problem = f"the output name {name!r} is taken by {unit} {first}; make the key template unique"
         if problem:
             item.problem = Problem(code="invalid_row", detail=problem)
-            item.maximum_nano = 0
+            item.maximum_nano = item.expected_nano = 0
         item.names.append(name)
 
 

@@ -40,6 +40,8 @@ async def connected() -> AsyncIterator[Context]:
             delivery=S3Store.connect(delivery, threads),
             engine=TemporalEngine(await connect(engine)),
             catalogue=catalogue,
+            pools=settings.read(settings.PoolSettings).load(keys=False),
+            rules=settings.read(settings.InputSettings).rules,
             caps=defaults,
             allow_uncapped=caps.allow_uncapped,
             admin_sha256=hash_key(service.admin_key.get_secret_value()) if service.admin_key else None,

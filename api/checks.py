@@ -1,19 +1,28 @@
 """What is wrong with a submission: found before anything is written, and all of it at once."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 
 from api.context import Context
 from api.models import ItemBody, JobBody, ManifestBody
+from api.pools import pool_problems
 from imagemill.domain.errors import ObjectMissing
 from imagemill.domain.job import Submission
+from imagemill.domain.market import Market
 from imagemill.domain.money import format_usd, parse_usd
 from imagemill.domain.places import file_key
-from imagemill.domain.request import ImageRequest, ImageSettings
+from imagemill.domain.request import OLD_QUALITIES, ImageRequest, ImageSettings
+from imagemill.inputs.reference import NoReference
+from imagemill.inputs.uploads import Uploads
 from imagemill.manifest import HEAD_BYTES, check_head
 from imagemill.templating.check import template_problems
+
+MOST_FILES = 5000
+"""So many files are asked for while the caller waits."""
+
+SOME_FILE = "file_" + "0" * 26
+"""Stands for a reference that a row will name."""
 
 NAME_VARIABLES = ("custom_id", "variant", "n", "ext")
 
@@ -23,21 +32,55 @@ async def problems_of(parts: Context, tenant: str, body: JobBody) -> list[tuple[
     problems = _price_problems(parts, body)
     if problems:
         return problems  # without them, the rest can't be priced
-    parts = replace(parts, catalogue=parts.catalogue.with_prices(prices_of(body)))
+    market = market_of(parts, body)
     if body.output.key is not None:
         found = template_problems(body.output.key, names=NAME_VARIABLES)
         problems += [("/output/key", what) for what in found]
     if body.manifest:
-        problems += await _manifest_problems(parts, tenant, body, body.manifest)
+        problems += await _manifest_problems(parts, market, tenant, body, body.manifest)
     for index, item in enumerate(body.items or []):
-        settings = _own(item).over(body.defaults)
-        problems += _settings_problems(parts, settings, f"/items/{index}", own=item)
+        problems += _settings_problems(market, body, (f"/items/{index}", item))
     problems += _duplicates(body.items or [])
-    return problems or _cap_problems(parts, body)
+    problems += await _reference_problems(parts, tenant, body)
+    if problems:
+        return problems
+    models = {request.model for request in _requests(parts, body)}
+    return pool_problems(parts.pools, body.pools, models) or _cap_problems(parts, body)
+
+
+async def _reference_problems(parts: Context, tenant: str, body: JobBody) -> list[tuple[str, str]]:
+    """References that are none, or name a file that is not there; of each at the place that it came from."""
+    problems: list[tuple[str, str]] = []
+    files: list[tuple[str, str]] = []
+    for where, settings in _places(body):
+        for name, reference in settings.named:
+            place = f"{where}/{name}"
+            try:
+                kind = parts.rules.read(reference).kind
+            except NoReference as error:
+                problems.append((place, error.problem))
+            else:
+                files += [(place, reference)] if kind == "file" else []
+    asked = list(dict.fromkeys(file_id for _, file_id in files))[:MOST_FILES]  # planning asks for all
+    missing = await Uploads(parts.control, tenant).missing(asked)
+    return problems + [
+        (place, f"there is no file {file_id}; upload it to /v1/files first")
+        for place, file_id in files
+        if file_id in missing
+    ]
+
+
+def _places(body: JobBody | Submission) -> Iterator[tuple[str, ImageSettings]]:
+    """Everywhere that a submission has settings."""
+    yield "/defaults", body.defaults
+    for index, item in enumerate(body.items or []):
+        yield f"/items/{index}", item
+    for index, variant in enumerate(body.manifest.variants if body.manifest else []):
+        yield f"/manifest/variants/{index}", variant
 
 
 async def _manifest_problems(
-    parts: Context, tenant: str, body: JobBody, manifest: ManifestBody
+    parts: Context, market: Market, tenant: str, body: JobBody, manifest: ManifestBody
 ) -> list[tuple[str, str]]:
     try:
         head = await parts.control.start_of(file_key(tenant, manifest.file_id), HEAD_BYTES)
@@ -46,15 +89,15 @@ async def _manifest_problems(
     columns = check_head(head, manifest.format)
     problems = [
         (f"/manifest/{name}", what)
-        for name in ("id", "prompt", "where")
-        if (text := getattr(manifest, name)) is not None
+        for name, text in _templates(manifest)
         for what in template_problems(text, columns=columns)
     ]
+    rows = _of_rows(manifest)
     for index, variant in enumerate(manifest.variants):
-        settings = _own(variant).over(body.defaults)
-        problems += _settings_problems(parts, settings, f"/manifest/variants/{index}", own=variant)
+        said = (f"/manifest/variants/{index}", variant), ("/manifest", rows)
+        problems += _settings_problems(market, body, *said)
     if not manifest.variants:
-        problems += _settings_problems(parts, body.defaults, "/defaults", own=body.defaults)
+        problems += _settings_problems(market, body, ("/manifest", rows))
     names = [variant.name for variant in manifest.variants]
     twice = {name for name in names if names.count(name) > 1}
     return problems + [
@@ -62,18 +105,39 @@ async def _manifest_problems(
     ]
 
 
+def _templates(manifest: ManifestBody) -> Iterator[tuple[str, str]]:
+    for name in ("id", "prompt", "where", "mask", "markup"):
+        if (text := getattr(manifest, name)) is not None:
+            yield name, text
+    yield from ((f"images/{number}", text) for number, text in enumerate(manifest.images))
+
+
+def _of_rows(manifest: ManifestBody) -> ImageSettings:
+    """What rows say of their input images, as far as it can be told before they are rendered."""
+    both = manifest.mask and manifest.markup  # rows can have the one or the other
+    return ImageSettings(
+        images=[SOME_FILE] if manifest.images else None,
+        mask=SOME_FILE if manifest.mask else None,
+        markup=SOME_FILE if manifest.markup and not both else None,
+    )
+
+
 def _settings_problems(
-    parts: Context, settings: ImageSettings, place: str, own: ImageSettings
+    market: Market, body: JobBody, *said: tuple[str, ImageSettings]
 ) -> list[tuple[str, str]]:
-    """What is wrong with an item's settings, each at the place that it came from."""
+    """What is wrong with settings, those that win first, over the defaults; each at its own place."""
+    settings = body.defaults
+    for _, own in reversed(said):
+        settings = _own(own).over(settings)
     if settings.model is None:
         return [("/defaults/model", "no model is named, neither here nor in the item")]
-    request = ImageRequest(prompt="", **settings.model_dump(exclude_none=True))
-    found = parts.catalogue.problems(request, datetime.now(UTC).date())
-    return [
-        (f"{place}/{name}" if getattr(own, name) is not None else f"/defaults/{name}", what)
-        for name, what in found
-    ]
+    request, _ = market.resolve(ImageRequest.of("", settings, tenant=""))
+    found = market.problems(request, datetime.now(UTC).date())
+    return [(f"{_origin(name, said)}/{name}", what) for name, what in found]
+
+
+def _origin(name: str, said: Sequence[tuple[str, ImageSettings]]) -> str:
+    return next((place for place, own in said if getattr(own, name) is not None), "/defaults")
 
 
 def _price_problems(parts: Context, body: JobBody) -> list[tuple[str, str]]:
@@ -86,7 +150,8 @@ def _price_problems(parts: Context, body: JobBody) -> list[tuple[str, str]]:
 
 def _cap_problems(parts: Context, body: JobBody) -> list[tuple[str, str]]:
     """Is the cap below what the cheapest item can cost? Of a manifest, one whose prompt is empty."""
-    maxima = [parts.catalogue.model(request.model).maximum(request) for request in _requests(body)]
+    catalogue = market_of(parts, body).catalogue
+    maxima = [catalogue.model(request.model).maximum(request) for request in _requests(parts, body)]
     cheapest, cap = min(maxima, default=0), parse_usd(body.budget.limit_usd)
     if cap >= cheapest:
         return []
@@ -99,14 +164,20 @@ def _cap_problems(parts: Context, body: JobBody) -> list[tuple[str, str]]:
     ]
 
 
-def _requests(body: JobBody | Submission) -> Iterator[ImageRequest]:
-    """What is asked for: of each item, or with an empty prompt of each kind of row."""
+def market_of(parts: Context, body: JobBody | Submission) -> Market:
+    """What the pools and the prices of a submission make of the catalogue."""
+    stated = prices_of(body) if isinstance(body, JobBody) else body.prices_nano
+    return Market(parts.catalogue, parts.pools, body.pools, stated)
+
+
+def _requests(parts: Context, body: JobBody | Submission) -> Iterator[ImageRequest]:
+    """What is bought: of each item, or with an empty prompt of each kind of row."""
     kinds: list[tuple[ImageSettings, str]] = [(_own(item), item.prompt) for item in body.items or []]
     if body.manifest:
         kinds = [(_own(variant), "") for variant in body.manifest.variants] or [(ImageSettings(), "")]
+    market = Market(parts.catalogue, parts.pools, body.pools)
     for settings, prompt in kinds:
-        said = settings.over(body.defaults).model_dump(exclude_none=True)
-        yield ImageRequest(prompt=prompt, **said)
+        yield market.resolve(ImageRequest.of(prompt, settings.over(body.defaults), tenant=""))[0]
 
 
 def prices_of(body: JobBody) -> dict[str, int]:
@@ -117,17 +188,30 @@ def prices_of(body: JobBody) -> dict[str, int]:
 def warnings_of(parts: Context, submission: Submission) -> list[str]:
     """What is not wrong yet."""
     today = submission.submitted_at.date()
-    names = sorted({request.model for request in _requests(submission)} - set(submission.prices_nano))
-    return [warning for name in names for warning in parts.catalogue.warnings(name, today)]
+    named = {request.model for request in _requests(parts, submission)}
+    names = sorted(named - set(submission.prices_nano))
+    warnings = [warning for name in names for warning in parts.catalogue.warnings(name, today)]
+    warnings += [
+        f"{asked} is bought as {alias.model}, as the operator has set it"
+        for asked in sorted({settings.model or "" for _, settings in _places(submission)})
+        if (alias := parts.pools.alias(asked)) and alias.model != asked
+    ]
+    said = {settings.quality or "" for _, settings in _places(submission)}
+    return warnings + [
+        f"quality {old!r} is an old spelling and was taken as {new!r}"
+        for old, new in OLD_QUALITIES.items()
+        if old in said
+    ]
 
 
 def first_ask(parts: Context, submission: Submission) -> int:
     """What the first items can cost that run at once; 0 where that is not known before the plan is."""
     if submission.items is None:
         return 0
-    catalogue = parts.catalogue.with_prices(submission.prices_nano)
+    catalogue = market_of(parts, submission).catalogue
     at_once = parts.work.window * parts.work.chunks_at_once
-    return sum(catalogue.model(each.model).maximum(each) for each in islice(_requests(submission), at_once))
+    first = islice(_requests(parts, submission), at_once)
+    return sum(catalogue.model(each.model).maximum(each) for each in first)
 
 
 def _duplicates(items: list[ItemBody]) -> list[tuple[str, str]]:

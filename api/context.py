@@ -10,7 +10,9 @@ from fastapi import Request
 from api.problems import FORBIDDEN, UNAUTHORIZED, Problem
 from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.messages import Times
+from imagemill.domain.pools import Pools
 from imagemill.domain.tenant import Caps
+from imagemill.inputs.reference import Rules
 from imagemill.ports import Engine, ObjectStore
 from imagemill.settings import WorkSettings
 
@@ -28,6 +30,10 @@ class Context:
     prefix: str
     tenant: str
     key_sha256: bytes
+    pools: Pools = field(default_factory=Pools.single)
+    """The provider accounts, without their keys."""
+    rules: Rules = field(default_factory=Rules)
+    """What references to input images may be."""
     caps: Caps = field(default_factory=Caps)
     """What a tenant may spend that no operator has set caps for."""
     allow_uncapped: bool = False

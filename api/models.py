@@ -54,6 +54,9 @@ class VariantBody(ImageSettings):
     name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w-]+$", examples=["banner"])]
 
 
+Template = Annotated[str, Field(min_length=1)]
+
+
 class ManifestBody(Body):
     """An uploaded file of rows, and the Liquid templates that make items of them."""
 
@@ -64,6 +67,14 @@ class ManifestBody(Body):
     where: str | None = Field(
         default=None, description="A row is in when this renders to more than nothing, false or 0."
     )
+    images: Annotated[list[Template], Field(max_length=64)] = Field(
+        default=[],
+        description="Each renders to one reference: an uploaded file's id, an https:// address, or "
+        "s3://bucket/key. Those that render to nothing are left out; at most 16 may be left.",
+        examples=[["{{ row.Image }}"]],
+    )
+    mask: Template | None = Field(default=None, description="Renders to one reference, or to nothing.")
+    markup: Template | None = Field(default=None, description="Renders to one reference, or to nothing.")
     variants: Annotated[list[VariantBody], Field(max_length=20)] = []
 
 
@@ -135,6 +146,12 @@ class JobBody(Body):
         default_factory=dict,
         max_length=20,
         description="Prices of models that the catalogue does not know, by the model's name.",
+    )
+    pools: list[Annotated[str, Field(min_length=1, max_length=40)]] = Field(
+        default_factory=list,
+        max_length=10,
+        description="The provider accounts to buy from, in order: where one is in trouble, the next is "
+        "taken. None: the first that serves the model.",
     )
     priority: Annotated[int, Field(ge=1, le=5, description="1 goes first.")] = 3
 

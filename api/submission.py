@@ -27,6 +27,7 @@ from imagemill.domain.job import InlineItem, JobSummary, Manifest, Submission, V
 from imagemill.domain.messages import JobStart, Workplace, account_workflow_id
 from imagemill.domain.money import parse_usd
 from imagemill.domain.places import idempotency_key, recent_prefix, report_key, request_key
+from imagemill.domain.pools import DEFAULT, queue_name
 
 RECENT = timedelta(minutes=10)
 """Within this time a client that tries again means the submission before."""
@@ -82,7 +83,9 @@ def job_start(parts: Context, submission: Submission) -> JobStart:
     place = Workplace(
         job=submission.job,
         tenant=submission.tenant,
-        image_queue=parts.work.image_queue,
+        image_queue=queue_name(DEFAULT, DEFAULT),
+        pools=submission.pools,
+        weight=parts.work.tenant_weights.get(submission.tenant, 1.0),
         priority=submission.priority,
         on_unknown=submission.on_unknown,
         account=account_workflow_id(submission.tenant),
@@ -182,6 +185,7 @@ def record_of(job: str, tenant: str, body: JobBody) -> Submission:
         on_unknown=body.on_unknown,
         prices_nano=prices_of(body),
         priority=body.priority,
+        pools=body.pools,
     )
 
 

@@ -3,9 +3,9 @@
 import asyncio
 import sys
 
-from benchmarks import latency
+from benchmarks import fairness, latency, pace
 
-BENCHMARKS = {"latency": latency.main}
+BENCHMARKS = {"latency": latency.main, "pace": pace.main, "fairness": fairness.main}
 
 
 def main(names: list[str]) -> int:

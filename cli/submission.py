@@ -13,6 +13,9 @@ FORMATS = {".csv": "csv", ".jsonl": "jsonl"}
 _VARIANT = re.compile(r"(?P<name>[\w-]+):(?P<size>auto|\d+x\d+)(?::(?P<quality>[a-z]+))?")
 
 
+_ONE_OF_MANY = {"variants": "variant", "images": "image"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What `imagemill submit` can be told about a job of a manifest; None is left to the service."""
@@ -20,6 +23,9 @@ class Options:
     id: str | None = None
     prompt: str | None = None
     where: str | None = None
+    images: tuple[str, ...] = ()
+    mask: str | None = None
+    markup: str | None = None
     variants: tuple[str, ...] = ()
     model: str | None = None
     size: str | None = None
@@ -37,7 +43,7 @@ class Options:
     def given(self) -> list[str]:
         """The options that were used, as they are typed."""
         names = [name for name in self.__dataclass_fields__ if getattr(self, name) not in (None, ())]
-        return [f"--{'variant' if name == 'variants' else name.replace('_', '-')}" for name in names]
+        return [f"--{_ONE_OF_MANY.get(name, name.replace('_', '-'))}" for name in names]
 
     def require(self, *names: str) -> None:
         """Raises `UsageError` unless all of these were used."""
@@ -61,6 +67,9 @@ def manifest_body(options: Options, form: str) -> dict[str, Any]:
         "id": options.id,
         "prompt": options.prompt,
         "where": options.where,
+        "images": list(options.images) or None,
+        "mask": options.mask,
+        "markup": options.markup,
         "variants": [variant(text) for text in options.variants] or None,
     }
     defaults = {

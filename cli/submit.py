@@ -69,6 +69,12 @@ def submit(
     where: Annotated[
         str | None, _template("--where", "A row is in if this is more than nothing, false or 0.")
     ] = None,
+    image: Annotated[
+        list[str] | None,
+        _template("--image", "An input image: Liquid that gives an address or a file's id; repeatable."),
+    ] = None,
+    mask: Annotated[str | None, _template("--mask", "Where the first one is edited: likewise.")] = None,
+    markup: Annotated[str | None, _template("--markup", "What is laid over the first one: likewise.")] = None,
     variant: Variants = None,
     model: Annotated[str | None, typer.Option(help="The model.")] = None,
     size: Annotated[str | None, typer.Option(metavar="WxH", help="Size in pixels, or auto.")] = None,
@@ -126,6 +132,9 @@ def submit(
         id=id_,
         prompt=prompt,
         where=where,
+        images=tuple(image or ()),
+        mask=mask,
+        markup=markup,
         variants=tuple(variant or ()),
         model=model,
         size=size,

@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings
 from api.app import make_app
 from api.problems import KINDS
 from docs.links import broken_links
+from docs.models_page import models_page
 from imagemill import settings
 from imagemill.domain.errors import EXPLANATIONS
 
@@ -54,8 +55,10 @@ GROUPS = (
     Group("Control bucket", settings.ControlSettings, "API and workers", {}),
     Group("Delivery bucket", settings.DeliverySettings, "API and workers", {}),
     Group("Provider", settings.ProviderSettings, "workers", {}),
+    Group("Pools", settings.PoolSettings, "API and workers", {}),
     Group("Work", settings.WorkSettings, "API and workers", {}),
     Group("Prices", settings.PriceSettings, "API and workers", {}),
+    Group("Input images", settings.InputSettings, "API and workers", {}),
     Group("Caps", settings.CapSettings, "API and workers", {}),
     Group("Metrics", settings.MetricsSettings, "workers", {}),
     Group("Times", settings.TimeSettings, "API and workers", TIMES),
@@ -73,6 +76,7 @@ def generate() -> dict[str, str]:
         "docs/reference/openapi.json": openapi(),
         "docs/reference/settings.md": settings_page(),
         "docs/reference/errors.md": errors_page(),
+        "docs/reference/models.md": models_page(GENERATED),
     }
 
 
@@ -162,6 +166,8 @@ def _default(field: FieldInfo) -> str:
         return "unset"
     if isinstance(field.default, SecretStr):
         return "a secret"
+    if field.default_factory is not None:
+        return "none"
     if field.default == "":
         return "empty"
     return f"`{_plain(field.default)}`"

@@ -1,7 +1,10 @@
 """The Temporal server, as the API and the activities see it."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import RateLimit
+from temporalio.api.workflowservice.v1 import UpdateTaskQueueConfigRequest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowQueryFailedError
 from temporalio.common import (
     Priority,
@@ -45,6 +48,8 @@ from imagemill.domain.messages import (
     account_workflow_id,
     chunk_workflow_id,
 )
+from imagemill.domain.pace import Pace, PoolNews
+from imagemill.domain.pool_messages import PACE_MEMO, POOL, POOL_NEWS, SET_LIMITS, PoolStart
 from imagemill.domain.tenant import AccountAsk, Caps, TenantAccount
 from imagemill.ports import Life
 from imagemill.settings import EngineSettings
@@ -218,6 +223,53 @@ class TemporalEngine:
                 ),
                 start_signal=signal,
                 start_signal_args=[ask or caps or start.caps],
+            )
+        except RPCError as error:
+            raise _unavailable(error) from None
+
+    # --- pools --------------------------------------------------------------------------------
+
+    async def tell_pool(self, start: PoolStart, news: PoolNews, *, opening: bool = False) -> None:
+        """Tell a pool what was seen; start it if it does not run."""
+        try:
+            handle = await self._client.start_workflow(
+                POOL,
+                start,
+                id=start.workflow_id,
+                task_queue=MAIN_QUEUE,
+                memo={PACE_MEMO: start.pace(datetime.now(UTC))},
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                start_signal=POOL_NEWS,
+                start_signal_args=[news],
+            )
+            if opening:
+                await handle.signal(SET_LIMITS, start.stated)
+        except RPCError as error:
+            raise _unavailable(error) from None
+
+    async def pace(self, workflow_id: str) -> Pace | None:
+        """What a pool's workers are to go by."""
+        try:
+            described = await self._client.get_workflow_handle(workflow_id).describe()
+            return await described.memo_value(PACE_MEMO, default=None, type_hint=Pace)
+        except RPCError as error:
+            _raise_unless_missing(error)
+            return None
+
+    async def set_queue_rate(self, queue: str, per_second: float | None) -> None:
+        """So many tasks of a queue a second; None: no limit."""
+        limit = None if per_second is None else RateLimit(requests_per_second=per_second)
+        try:
+            await self._client.workflow_service.update_task_queue_config(
+                UpdateTaskQueueConfigRequest(
+                    namespace=self._client.namespace,
+                    identity="imagemill.pool",
+                    task_queue=queue,
+                    task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+                    update_queue_rate_limit=UpdateTaskQueueConfigRequest.RateLimitUpdate(
+                        rate_limit=limit, reason="the pace of the provider"
+                    ),
+                )
             )
         except RPCError as error:
             raise _unavailable(error) from None

@@ -30,6 +30,16 @@ def configure(service: str) -> None:
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     # Their lines hold addresses of requests, which may be presigned, and bodies.
-    for chatty in ("httpx2", "httpcore2", "openai", "botocore", "boto3", "urllib3", "s3transfer"):
+    for chatty in (
+        "httpx2",
+        "httpcore2",
+        "httpx",
+        "httpcore",
+        "openai",
+        "botocore",
+        "boto3",
+        "urllib3",
+        "s3transfer",
+    ):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(service=service)

@@ -20,7 +20,8 @@ from imagemill.domain.messages import (
     InspectedChunk,
     JobStart,
 )
-from imagemill.domain.pace import Told
+from imagemill.domain.pace import Pace, PoolNews, Told
+from imagemill.domain.pool_messages import PoolStart
 from imagemill.domain.pricing import Usage
 from imagemill.domain.request import ImageRequest
 from imagemill.domain.tenant import AccountAsk, Caps, TenantAccount
@@ -221,3 +222,23 @@ class Engine(Protocol):
 
     async def is_reachable(self) -> bool:
         """Does the engine answer?"""
+
+
+class PoolLine(Protocol):
+    """How a worker and its pool talk. All methods raise EngineUnavailable (try again)."""
+
+    async def tell_pool(self, start: PoolStart, news: PoolNews, *, opening: bool = False) -> None:
+        """Tell a pool what was seen; it is started if it does not run.
+
+        ``opening`` says what the operator states of the limits too.
+        """
+
+    async def pace(self, workflow_id: str) -> Pace | None:
+        """What a pool's workers are to go by; None where it does not run."""
+
+
+class QueueRates(Protocol):
+    """Sets how fast queues are worked off."""
+
+    async def set_queue_rate(self, queue: str, per_second: float | None) -> None:
+        """So many tasks a second; None: no limit. Raises EngineUnavailable."""

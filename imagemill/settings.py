@@ -3,6 +3,7 @@
 Each docstring names default, edge case and precedence; ``docs/reference/settings.md`` is made of them.
 """
 
+import os
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -16,7 +17,10 @@ from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.errors import Misconfigured
 from imagemill.domain.messages import Times
 from imagemill.domain.money import parse_usd
+from imagemill.domain.pools import DEFAULT, Group, PerMinute, Pool, Pools
 from imagemill.domain.tenant import Caps
+from imagemill.inputs.reference import Rules, read_buckets
+from imagemill.pools_file import read_pools
 
 
 class EngineSettings(BaseSettings):
@@ -69,6 +73,50 @@ class ProviderSettings(BaseSettings):
     free_5xx: bool = Field(
         default=False, description="The provider is known not to bill calls that it answers with 5xx."
     )
+    images_per_minute: PerMinute | None = Field(
+        default=None, description="The provider's limit on images a minute, or `unlimited`; unset: learnt."
+    )
+    tokens_per_minute: PerMinute | None = Field(
+        default=None, description="The provider's limit on tokens a minute, or `unlimited`; unset: learnt."
+    )
+
+    def pool(self, factor: Decimal) -> Pool:
+        """The same as a pool with one limit group."""
+        limits = Group(images_per_minute=self.images_per_minute, tokens_per_minute=self.tokens_per_minute)
+        return Pool(
+            name=DEFAULT,
+            base_url=self.base_url,
+            api_key=self.api_key,
+            free_5xx=self.free_5xx,
+            price_factor=factor,
+            groups={DEFAULT: limits},
+        )
+
+
+class PoolSettings(BaseSettings):
+    """The provider accounts, where there are several. API and workers must be given the same."""
+
+    model_config = SettingsConfigDict(env_prefix="IMAGEMILL_POOLS_")
+
+    file: Path | None = Field(
+        default=None,
+        description="A TOML file of pools and aliases, instead of the settings of a single image API.",
+    )
+
+    def load(self, *, keys: bool = True) -> Pools:
+        """The pools of the file, or the one of ``IMAGEMILL_PROVIDER_*``.
+
+        Without ``keys`` their API keys are not read: the HTTP API needs none.
+
+        Raises:
+            Misconfigured: the file can't be used, or a setting is missing.
+        """
+        if self.file:
+            return read_pools(self.file, os.environ, keys=keys)
+        factor = read(PriceSettings).factor
+        if keys:
+            return Pools([read(ProviderSettings).pool(factor)])
+        return Pools.single(factor)
 
 
 class WorkSettings(BaseSettings):
@@ -76,7 +124,6 @@ class WorkSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="IMAGEMILL_WORK_")
 
-    image_queue: str = Field(default="images.default.default", description="Queue of the image workers.")
     images_at_once: int = Field(default=64, ge=1, description="Calls under way in one image worker.")
     window: int = Field(default=100, ge=1, le=100, description="Items of one chunk under way at once.")
     account_updates: int = Field(
@@ -86,6 +133,11 @@ class WorkSettings(BaseSettings):
         default=120, gt=0, description="How long a caller waits for an estimate at most."
     )
     chunks_at_once: int = Field(default=4, ge=1, le=50, description="Chunks of one job under way at once.")
+    tenant_weights: dict[str, Annotated[float, Field(ge=0.001, le=1000)]] = Field(
+        default_factory=dict,
+        description="Shares of tenants where they wait for the same provider, as JSON: "
+        '{"acme": 2} gets twice as much as others, whose weight is 1.',
+    )
 
 
 class PriceSettings(BaseSettings):
@@ -104,14 +156,14 @@ class PriceSettings(BaseSettings):
         description="The provider's prices are the listed ones times this; 0.8 at many resellers.",
     )
 
-    def load(self) -> Catalogue:
-        """The catalogue by these settings.
+    def load(self, factor: Decimal | None = None) -> Catalogue:
+        """The catalogue by these settings, at a pool's own factor if one is given.
 
         Raises:
             Misconfigured: the file can't be used; the message names its line.
         """
         try:
-            return Catalogue.load(self.catalogue, self.factor)
+            return Catalogue.load(self.catalogue, factor or self.factor)
         except (OSError, ValueError) as error:
             raise Misconfigured(f"IMAGEMILL_PRICES_CATALOGUE: {error}") from None
 
@@ -157,6 +209,44 @@ class CapSettings(BaseSettings):
                 f"IMAGEMILL_CAPS_TIME_ZONE: {self.time_zone!r} is no time zone; "
                 "give a name such as Europe/Berlin, or an offset such as +05:30"
             ) from None
+
+
+def _buckets(text: str) -> str:
+    try:
+        read_buckets(text)
+    except ValueError:
+        raise PydanticCustomError("a_list_of_buckets", "a list of buckets") from None
+    return text
+
+
+class InputSettings(BaseSettings):
+    """Input images. API and workers must be given the same."""
+
+    model_config = SettingsConfigDict(env_prefix="IMAGEMILL_INPUTS_")
+
+    buckets: Annotated[str, AfterValidator(_buckets)] = Field(
+        default="",
+        description="Buckets whose objects jobs may name as s3://bucket/key, or parts of them as "
+        "bucket/prefix, with commas between or as a JSON list. They are read with the delivery bucket's "
+        "endpoint and keys, for every tenant.",
+    )
+    allow_http: bool = Field(default=False, description="Fetch http:// addresses too, not only https://.")
+    allow_private: bool = Field(
+        default=False,
+        description="Fetch from private addresses and any port too: for tests, or where the network itself "
+        "is closed. With it, whoever submits jobs reaches what the workers reach.",
+    )
+    fetch_seconds: float = Field(
+        default=60, gt=0, description="Time for fetching one address, redirects included."
+    )
+    most_bytes: int = Field(
+        default=50 * 1024 * 1024, ge=1, description="An input image must have fewer bytes than this."
+    )
+
+    @property
+    def rules(self) -> Rules:
+        """What references may be."""
+        return Rules(read_buckets(self.buckets), self.allow_http, self.allow_private)
 
 
 class MetricsSettings(BaseSettings):

@@ -65,6 +65,8 @@ class Bookkeeping:
             self._learn(record.index, attempt, outcome)
         else:
             account.release(reservation)
+            if outcome.wait is not None:
+                return  # no call was made: that is no attempt
         record.attempts.append(attempt)
 
     def release(self, record: ItemRecord, reservation: str) -> None:

@@ -9,7 +9,6 @@ Each item goes round this way until it has an end state:
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
@@ -33,6 +32,7 @@ from imagemill.domain.messages import (
 from imagemill.domain.trust import Trust
 from workflows import failures, policies
 from workflows.bookkeeping import Bookkeeping
+from workflows.trouble import Trouble
 
 STRIKES = 3
 """An item is given up after this many unknown outcomes: bought once, and again at most twice."""
@@ -54,13 +54,13 @@ class Generation:
         self.chunk = chunk
         self.state = state
         self.books = Bookkeeping(state)
+        self.trouble = Trouble(place, state)
         self.draining = False
         self._on_change = on_change
         self._wake = False
         self._life = life
         self._bug: Exception | None = None
         self._running: dict[int, asyncio.Task[None]] = {}
-        self._called_at: dict[int, datetime] = {}
         self._calls: dict[int, workflow.ActivityHandle[ImageOutcome]] = {}
         info = workflow.info()
         self._run = info.run_id
@@ -103,11 +103,7 @@ class Generation:
 
     def resume(self) -> None:
         """Go on, whatever held it: where that was the provider, by trying one item."""
-        hold = self.state.hold
-        if hold and hold.next_probe:
-            hold.next_probe = workflow.now()
-        else:
-            self.state.hold = None
+        self.trouble.resume()
         self.wake()
 
     def exhaust(self) -> None:
@@ -223,13 +219,19 @@ class Generation:
             await workflow.sleep(self.place.times.call_deadline)
         opened = await workflow.execute_activity(
             OPEN_CHUNK,
-            ChunkTask(job=self.place.job, tenant=self.place.tenant, chunk=self.chunk, recover=self._life > 0),
+            ChunkTask(
+                job=self.place.job,
+                tenant=self.place.tenant,
+                chunk=self.chunk,
+                pools=self.place.pools,
+                recover=self._life > 0,
+            ),
             result_type=OpenedChunk,
             **policies.bookkeeping(self.place),
         )
         state = self.state
         state.maxima, state.expected = opened.maxima_nano, opened.expected_nano
-        state.models, state.model_of = opened.models, opened.model_of
+        state.models, state.model_of, state.queues = opened.models, opened.model_of, opened.queues
         for model in opened.uncertain:
             state.trust.setdefault(model, Trust()).uncertain = True
         self.books.refresh()
@@ -337,15 +339,14 @@ class Generation:
             self.wake()
 
     async def _buy(self, index: int, reservation: str) -> None:
-        state = self.state
         call = workflow.start_activity(
             GENERATE,
             self._task(index, reservation),
             result_type=ImageOutcome,
-            **policies.paid_call(self.place, quarantined=index in state.quarantined),
+            **policies.paid_call(self.place, self.trouble.queue(index)),
         )
         self._calls[index] = call
-        self._called_at[index] = workflow.now()
+        self.state.insists = False
         try:
             outcome = await call
         except ActivityError as error:
@@ -363,6 +364,7 @@ class Generation:
             reservation=reservation,
             run=self._run,
             look_first=not self._first_run or bool(self.state.records[index].attempts),
+            insists=self.state.insists,
             times=self.place.times,
         )
 
@@ -370,14 +372,16 @@ class Generation:
         record = self.state.records[index]
         self.books.outcome(record, reservation, outcome)
         if outcome.kind == "account":
-            self._hold(index, outcome.code or "account")
+            self._again(index)
+            self.trouble.account(index, outcome)
             return
-        self._release_hold(index)
         record.warnings += outcome.warnings
         if outcome.call:
+            self.trouble.succeeded(index)
             self._succeed(record, outcome.call)
         else:
-            record.code = outcome.code
+            self.trouble.refused(index, outcome.code)
+            record.code, record.where = outcome.code, outcome.where
             self.books.end(record, "blocked" if outcome.blocked else "failed")
 
     async def _after_failure(self, index: int, reservation: str, error: ActivityError) -> None:
@@ -434,23 +438,6 @@ class Generation:
     def _again(self, index: int) -> None:
         self.state.records[index].state = "pending"
         self.state.pending.insert(0, index)
-
-    def _hold(self, index: int, code: str) -> None:
-        """The account is in trouble: stop, and try one item now and then until it is mended."""
-        state, times = self.state, self.place.times
-        self._again(index)
-        if state.hold and (state.hold.next_probe is None or workflow.now() < state.hold.next_probe):
-            return  # it was under way when the trouble began
-        wait = min(times.last_probe, times.first_probe * 2**state.probes)
-        since = state.hold.since if state.hold else workflow.now()
-        state.hold = Hold(code=code, since=since, next_probe=workflow.now() + timedelta(seconds=wait))
-        state.probes += 1
-
-    def _release_hold(self, index: int) -> None:
-        """A call that was made since the trouble began has succeeded: it is over."""
-        hold = self.state.hold
-        if hold and hold.next_probe and self._called_at[index] > hold.since:
-            self.state.hold, self.state.probes = None, 0
 
     def _end_pending(self, end: ItemState, code: str) -> None:
         for index in self.state.pending:

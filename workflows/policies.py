@@ -56,7 +56,7 @@ def bookkeeping(place: Workplace) -> ActivityOptions:
     }
 
 
-def paid_call(place: Workplace, *, quarantined: bool) -> ActivityOptions:
+def paid_call(place: Workplace, queue: str) -> ActivityOptions:
     """One image: retried only where nothing was bought, and never abandoned once it was sent.
 
     Start-to-close is a day because the bytes wait in the worker while the store is away; what bounds
@@ -64,7 +64,7 @@ def paid_call(place: Workplace, *, quarantined: bool) -> ActivityOptions:
     result of a call that was under way.
     """
     return {
-        "task_queue": place.quarantine_queue if quarantined else place.image_queue,
+        "task_queue": queue,
         "start_to_close_timeout": timedelta(seconds=place.times.start_to_close),
         "heartbeat_timeout": timedelta(seconds=place.times.heartbeat_timeout),
         "retry_policy": RetryPolicy(
@@ -79,8 +79,8 @@ def paid_call(place: Workplace, *, quarantined: bool) -> ActivityOptions:
 
 
 def priority(place: Workplace) -> Priority:
-    """Jobs by their priority, tenants share alike."""
-    return Priority(priority_key=place.priority, fairness_key=place.tenant)
+    """Jobs by their priority, and tenants by their weight among those of the same."""
+    return Priority(priority_key=place.priority, fairness_key=place.tenant, fairness_weight=place.weight)
 
 
 def history_is_long() -> bool:

@@ -1,8 +1,8 @@
 """The models that can be priced, read from the shipped price file and an operator's own."""
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from importlib import resources
@@ -24,6 +24,7 @@ from pydantic_core import ErrorDetails
 from imagemill.domain.money import parse_usd
 from imagemill.domain.pricing import (
     Background,
+    Fidelity,
     Flat,
     Grid,
     Megapixels,
@@ -35,7 +36,7 @@ from imagemill.domain.pricing import (
     Table,
     Tiles,
 )
-from imagemill.domain.request import ImageRequest, OutputFormat
+from imagemill.domain.request import MOST_IMAGES, ImageRequest, OutputFormat
 
 NOTICE = timedelta(days=30)
 """So long before a model's shutdown one is warned of it."""
@@ -97,6 +98,11 @@ class Catalogue:
         """Every name and alias of a model that has a price, sorted; also of those that were shut down."""
         return sorted(self._models)
 
+    @property
+    def retired(self) -> list[Retired]:
+        """The models that have no price any more, by name."""
+        return sorted(self._retired.values(), key=lambda gone: gone.name)
+
     def model(self, name: str) -> Model:
         """The model of that name.
 
@@ -116,6 +122,11 @@ class Catalogue:
                 raise ValueError(f"{name} has a price in the catalogue, which a job can't replace")
         flat = {name: Model(name=name, rate=Flat(nano)) for name, nano in stated.items()}
         return Catalogue(self.version, self._models | flat, self._retired)
+
+    def scaled(self, factor_of: Callable[[str], Decimal]) -> "Catalogue":
+        """The same catalogue at a factor for each model, instead of the one that it was loaded with."""
+        scaled = {name: replace(model, factor=factor_of(name)) for name, model in self._models.items()}
+        return Catalogue(self.version, scaled, self._retired)
 
     def problems(self, request: ImageRequest, today: date) -> list[tuple[str, str]]:
         """What is wrong with a request for its model: (field, what would be right); empty if nothing."""
@@ -146,24 +157,56 @@ def _when(ended: Model | Retired) -> str:
     return f"{ended.shutdown}; {ended.successor} follows it"
 
 
+SAID: dict[Parameter, str] = {
+    "background": "background",
+    "moderation": "moderation",
+    "output_compression": "output_compression",
+    "complexity": "complexity",
+    "input_fidelity": "input_fidelity",
+    "mask": "mask",
+    "markup": "markup",
+    "safety_identifier": "end_user",
+}
+"""Parameters that not every model takes, and what they are called in a submission."""
+
+
 def _misfits(model: Model, request: ImageRequest) -> Iterator[tuple[str, str]]:
     choices: tuple[tuple[str, str | None, Sequence[str]], ...] = (
         ("quality", request.quality, (*model.qualities, "auto") if model.qualities else ()),
         ("output_format", request.output_format, model.formats),
         ("background", request.background, model.backgrounds),
+        ("input_fidelity", request.input_fidelity, _fidelities(model)),
     )
     for name, said, taken in choices:
         if taken and said is not None and said not in taken:
             yield name, f"{model.name} takes {_either(taken)}, not {said}"
     if problem := model.size_problem(request.size):
         yield "size", f"{request.size}: {problem}"
-    for name in ("background", "moderation", "output_compression"):
+    for name, called in SAID.items():
         if getattr(request, name) is not None and name not in model.parameters:
-            yield name, f"{model.name} does not take it; leave it out"
+            yield called, f"{model.name} does not take it; leave it out"
     if request.background == "transparent" and request.output_format == "jpeg":
         yield "background", "jpeg has no transparency; ask for png or webp"
     if request.output_compression is not None and request.output_format == "png":
         yield "output_compression", "png is not compressed with loss; ask for webp or jpeg"
+    yield from _input_misfits(model, request)
+
+
+def _input_misfits(model: Model, request: ImageRequest) -> Iterator[tuple[str, str]]:
+    if len(request.images) > MOST_IMAGES:
+        yield "images", f"there are {len(request.images)} images; at most {MOST_IMAGES} are taken"
+    if request.mask and not request.images:
+        yield "mask", "a mask says where an image is edited; name the image in images"
+    if request.markup and not request.images:
+        yield "markup", "markup is laid over an image; name the image in images"
+    if request.mask and request.markup:
+        yield "markup", "a request has a mask or markup, not both"
+    if request.references and isinstance(model.rate, Metered) and model.rate.references is None:
+        yield "images", f"the catalogue has no rule for the tokens of {model.name}'s input images"
+
+
+def _fidelities(model: Model) -> Sequence[str]:
+    return model.fidelities if "input_fidelity" in model.parameters else ()
 
 
 def _either(choices: Sequence[str]) -> str:
@@ -384,6 +427,7 @@ class ModelRow(BaseModel):
     formats: list[OutputFormat] = Field(default=list(get_args(OutputFormat)), min_length=1)
     backgrounds: list[Background] = list(get_args(Background))
     parameters: list[Parameter] = list(get_args(Parameter))
+    fidelities: list[Fidelity] = list(get_args(Fidelity))
     uncertain: Name | None = None
     shutdown: date | None = None
     successor: Name | None = None
@@ -456,6 +500,7 @@ def _read(entry: Entry, factor: Decimal) -> Model | Retired:
         formats=tuple(row.formats),
         backgrounds=tuple(row.backgrounds),
         parameters=tuple(row.parameters),
+        fidelities=tuple(row.fidelities),
         batch_factor=row.batch_factor,
         uncertain=row.uncertain,
         shutdown=row.shutdown,

@@ -150,6 +150,32 @@ EXPLANATIONS = {
     "redirected": "The provider's address redirects; set the one that it leads to.",
     "terminated": "An operator ended the job in the engine; what was bought before is in the bucket.",
     "rate_limited": "The provider asked to slow down.",
+    "provider_failing": "One call after the other fails at the provider; one is tried now and then.",
+    "alike_refusals": "Many items in a row were refused alike, as if the provider had blocked the account; "
+    "resume the job to go on with the others.",
+    "unverified_organization": "The provider wants this account's organization to be verified first.",
+    "not_found": "The provider knows no such address or model: check the base URL, the deployment and the "
+    "model.",
+    "asynchronous_answer": "The provider answered with the id of a task instead of images, which is not "
+    "supported; the call may have been billed.",
+    "input_missing": "There is no such input image, or it may not be read.",
+    "input_unreachable": "The input image could not be fetched; it was tried several times.",
+    "input_address_refused": "The address of the input image is not one that is fetched: it leads to a "
+    "private network, to another scheme or port, or redirects too often.",
+    "input_bucket_not_allowed": "Objects of that bucket may not be read by this service.",
+    "input_not_an_image": "The input is no image; png, jpeg and webp are taken.",
+    "input_format_not_taken": "The input image is in a format that is not taken; png, jpeg and webp are.",
+    "input_damaged": "The input image is cut off or damaged.",
+    "input_too_large": "The input image has too many bytes; under 50 MB are taken.",
+    "input_too_many_pixels": "The input image has more than 64 million pixels.",
+    "input_too_narrow": "The input image is more than 8 times as long as it is wide, or the other way round.",
+    "mask_not_png": "A mask must be a PNG.",
+    "mask_without_alpha": "A mask must have an alpha channel: where it is transparent, the image is edited.",
+    "mask_of_other_size": "A mask must have the width and height of the first image.",
+    "mask_too_large": "A mask must have less than 4 MB.",
+    "markup_not_png": "Markup must be a PNG.",
+    "markup_without_alpha": "Markup must have an alpha channel, since it is laid over the image.",
+    "markup_of_other_size": "Markup must have the width and height of the first image as it is shown.",
 }
 """One sentence for each code that an item or a hold can carry."""
 

@@ -34,6 +34,8 @@ class PlannedItem(BaseModel):
     image_nano: int | None = None
     """The job's own price of an image, where the catalogue has none for the model."""
     problem: Problem | None = None
+    warnings: list[str] = Field(default_factory=list)
+    """What was made of the request, where that is not quite what was said."""
 
 
 class ImageFacts(BaseModel):

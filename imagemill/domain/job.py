@@ -39,6 +39,10 @@ class Manifest(BaseModel):
     id: str
     prompt: str
     where: str | None = None
+    images: list[str] = Field(default_factory=list)
+    """Templates, each of one reference; what a row renders to nothing is left out."""
+    mask: str | None = None
+    markup: str | None = None
     variants: list[Variant] = Field(default_factory=list)
 
 
@@ -60,6 +64,8 @@ class Submission(BaseModel):
     prices_nano: dict[str, int] = Field(default_factory=dict)
     """The job's own prices of an image, for models that the catalogue does not price."""
     priority: int = 3
+    pools: list[str] = Field(default_factory=list)
+    """The provider accounts to be paid, in order of choice; none: the first that serves a model."""
 
 
 class Hold(BaseModel):

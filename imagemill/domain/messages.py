@@ -96,18 +96,18 @@ class Workplace(BaseModel):
     job: str
     tenant: str
     image_queue: str
+    """Where an item waits for whose model the chunk was told no queue."""
+    pools: list[str] = Field(default_factory=list)
+    """The pools that the job names, in the order of its choice; none: the first that serves a model."""
     priority: int = 3
+    weight: float = 1.0
+    """The tenant's share where tenants wait for the same provider."""
     on_unknown: OnUnknown = "retry"
     account: str | None = None
     """The workflow id of the tenant's account; None: the job's own cap is the only one."""
     times: Times = Field(default_factory=Times)
     window: int = 100
     chunks_at_once: int = 4
-
-    @property
-    def quarantine_queue(self) -> str:
-        """Where an item goes on whose worker died: one call at a time, so that the guilty one is known."""
-        return f"{self.image_queue}.quarantine"
 
 
 # --- activities ----------------------------------------------------------------------------------
@@ -151,6 +151,7 @@ class ChunkTask(BaseModel):
     job: str
     tenant: str
     chunk: int
+    pools: list[str] = Field(default_factory=list)
     recover: bool = False
     """Look in the store for what an earlier life of this chunk has bought."""
 
@@ -163,6 +164,8 @@ class OpenedChunk(BaseModel):
     models: list[str] = Field(default_factory=list)
     model_of: list[int] = Field(default_factory=list)
     """For each item the place of its model in ``models``."""
+    queues: list[list[str]] = Field(default_factory=list)
+    """For each of ``models`` the queues that its calls may wait in, in order of choice."""
     uncertain: list[str] = Field(default_factory=list)
     """Models whose maximum is uncertain."""
     records: list[ItemRecord] = Field(default_factory=list)
@@ -178,6 +181,8 @@ class ImageTask(BaseModel):
     reservation: str
     run: str
     look_first: bool = False
+    insists: bool = False
+    """Call, even if the account is known to be in trouble: somebody asks for it."""
     times: Times
 
 
@@ -195,6 +200,8 @@ class ImageOutcome(BaseModel):
     code: str | None = None
     where: str | None = None
     """Which part of the request the code speaks of, where it is one."""
+    wait: float | None = None
+    """The call was not made, since the account is known to be in trouble; seconds until one is tried."""
     request_id: str | None = None
     call: CallRecord | None = None
     warnings: list[str] = Field(default_factory=list)
@@ -265,6 +272,14 @@ class GenerationState(BaseModel):
     expected: list[int] = Field(default_factory=list)
     models: list[str] = Field(default_factory=list)
     model_of: list[int] = Field(default_factory=list)
+    queues: list[list[str]] = Field(default_factory=list)
+    failed_over: dict[int, int] = Field(default_factory=dict)
+    """For each of ``models``, which of its queues is used; not named: the first."""
+    alike: int = 0
+    """So many refusals with the same code came in a row."""
+    alike_code: str | None = None
+    insists: bool = False
+    """Somebody has said to try the provider at once, whatever is known of its trouble."""
     trust: dict[str, Trust] = Field(default_factory=dict)
     exhausted: bool = False
     cancelled: bool = False

@@ -45,6 +45,11 @@ def record_key(tenant: str, job: str, chunk: int, index: int) -> str:
     return f"jobs/{tenant}/{job}/records/{chunk}/{index}.json"
 
 
+def input_key(tenant: str, job: str, reference: str) -> str:
+    """An input image as a job fetched it, by its reference's hash: an address may grant access (control)."""
+    return f"jobs/{tenant}/{job}/inputs/{hashlib.sha256(reference.encode()).hexdigest()}"
+
+
 def results_key(tenant: str, job: str, chunk: int) -> str:
     """What became of a chunk's items, a line each (control)."""
     return f"jobs/{tenant}/{job}/results/{chunk}.jsonl"

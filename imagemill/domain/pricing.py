@@ -5,7 +5,7 @@ All money is an integer of nano-dollars. Where the prices come from: `imagemill.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 from imagemill.domain.request import ImageRequest, OutputFormat
 
 Background = Literal["transparent", "opaque", "auto"]
+Fidelity = Literal["low", "high"]
 Parameter = Literal[
     "background", "moderation", "output_compression", "stream", "partial_images", "complexity",
     "safety_identifier", "input_fidelity", "mask", "markup",
@@ -333,6 +334,10 @@ class Rate(Protocol):
         """What a call did cost."""
         ...
 
+    def tokens(self, request: ImageRequest, inputs: Inputs) -> int:
+        """How many tokens a call is expected to count."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Flat:
@@ -352,6 +357,10 @@ class Flat:
     def cost(self, usage: Usage, images: int) -> int:
         """As `Rate` says."""
         return images * self.image_nano
+
+    def tokens(self, request: ImageRequest, inputs: Inputs) -> int:
+        """As `Rate` says."""
+        return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,6 +400,10 @@ class Metered:
             + usage.text_out * self.prices.text_out
         )
 
+    def tokens(self, request: ImageRequest, inputs: Inputs) -> int:
+        """As `Rate` says."""
+        return replace(self, prices=Prices(1, 1, 1, 1)).band(request, inputs).expected
+
     def _references(self, inputs: Inputs) -> Band:
         whole = Band.exactly(0)
         if not inputs.references and not inputs.unseen:
@@ -428,6 +441,8 @@ class Model:
     formats: tuple[OutputFormat, ...] = get_args(OutputFormat)
     backgrounds: tuple[Background, ...] = get_args(Background)
     parameters: tuple[Parameter, ...] = get_args(Parameter)
+    fidelities: tuple[Fidelity, ...] = get_args(Fidelity)
+    """What ``input_fidelity`` may be, where it is one of the parameters."""
     batch_factor: Decimal = Decimal(1)
     """What the provider's batch endpoint takes of the price; 1 where that is not documented."""
     uncertain: str | None = None
@@ -477,6 +492,10 @@ class Model:
             high_nano=self._charged(band.high),
             uncertain=[f"what {self.name} costs is uncertain: {self.uncertain}"] if self.uncertain else [],
         )
+
+    def tokens(self, request: ImageRequest) -> int:
+        """How many tokens a call is expected to count, in and out; 0 where it is priced by the image."""
+        return self.rate.tokens(request, Inputs.of(request))
 
     def cost(self, usage: Usage, images: int) -> int:
         """What a call cost that delivered so many images, in nano-dollars.

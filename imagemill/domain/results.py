@@ -27,7 +27,7 @@ def result_of(item: PlannedItem, record: ItemRecord, prefix: str, job: str) -> I
         cost_nano=sum(attempt.cost_nano for attempt in record.attempts),
         estimated=bool(record.call and record.call.estimated),
         problem=_problem(item, record),
-        warnings=record.warnings,
+        warnings=[*item.warnings, *record.warnings],
         attempts=record.attempts,
     )
 

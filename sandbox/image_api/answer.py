@@ -3,67 +3,99 @@
 import base64
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
+from dataclasses import dataclass
 from typing import Any
 
-from sandbox.image_api import picture
-from sandbox.image_api.faults import Kind
+from sandbox.image_api import drawing
+from sandbox.image_api.kinds import Kind
 from sandbox.image_api.order import Order
+from sandbox.image_api.tokens import Usage
 
 Link = Callable[[bytes, str], str]
 OTHER_FORMAT = {"png": "jpeg", "jpeg": "png", "webp": "png"}
+BASE64_LINE = 76
 
 
-def build(order: Order, kind: Kind | None, link: Link) -> bytes:
-    """Draw an order and say so in JSON. Takes tens of milliseconds an image: not for the event loop.
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How images are handed over.
 
-    `kind` is the fault that the answer suffers from. `link` publishes an image of a MIME type and gives
-    its URL, for answers that come with addresses instead of bytes.
+    `oddities` are the faults that the answer suffers from. `link` publishes an image of a MIME type and
+    gives its URL, for answers that come with addresses instead of bytes. `given` is delivered in the
+    place of a drawing.
     """
-    answer: dict[str, Any] = {
+
+    oddities: Set[Kind]
+    link: Link
+    given: bytes | None = None
+
+
+def build(order: Order, manner: Manner) -> bytes:
+    """Draw an order and say so in JSON. Takes tens of milliseconds an image: not for the event loop."""
+    drawn = range(0 if Kind.EMPTY_DATA in manner.oddities else order.n)
+    answer = {
         "created": int(time.time()),
-        "background": "transparent" if order.transparent else "opaque",
-        "data": [] if kind is Kind.EMPTY_DATA else [_image(order, i, kind, link) for i in range(order.n)],
-        "output_format": order.output_format,
-        "quality": order.quality,
-        "size": order.size,
-        "usage": order.usage.as_json(),
+        **settings(order),
+        "data": [hand_over(image(order, number, manner), order, manner) for number in drawn],
+        **usage(order.usage, manner),
     }
-    if kind is Kind.NO_USAGE:
-        del answer["usage"]
-    elif kind is Kind.ZERO_USAGE:
-        answer["usage"] = _zeroed(answer["usage"])
-    elif kind is Kind.EXTRA_FIELDS:
+    if Kind.EXTRA_FIELDS in manner.oddities:
         _embellish(answer)
     return json.dumps(answer, separators=(",", ":")).encode()
 
 
-def _image(order: Order, number: int, kind: Kind | None, link: Link) -> dict[str, Any]:
-    image_format = OTHER_FORMAT[order.output_format] if kind is Kind.WRONG_MIME else order.output_format
-    image = picture.draw(
-        order.prompt,
-        width=order.width,
-        height=order.height,
-        number=number,
-        output_format=image_format,
-        compression=order.compression,
-        transparent=order.transparent and image_format != "jpeg",
-    )
-    if kind is Kind.URL_INSTEAD:
-        return {"url": link(image, f"image/{image_format}")}
-    return {"b64_json": base64.b64encode(image).decode()}
+def settings(order: Order) -> dict[str, Any]:
+    """What an answer says about how it was drawn."""
+    said: dict[str, Any] = {
+        "background": "transparent" if order.transparent else "opaque",
+        "output_format": order.output_format,
+        "quality": order.quality,
+        "size": order.size,
+    }
+    if order.identifier:
+        said["safety_identifier"] = order.identifier
+    return said
 
 
-def _zeroed(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _zeroed(part) for name, part in value.items()}
-    return 0
+def image(order: Order, number: int, manner: Manner) -> bytes:
+    """Image `number`: the given bytes, or a drawing."""
+    return manner.given or drawing.image(order, number, _format(order, manner))
+
+
+def hand_over(data: bytes, order: Order, manner: Manner) -> dict[str, Any]:
+    """An image as an answer holds it."""
+    if Kind.URL_INSTEAD in manner.oddities:
+        return {"url": manner.link(data, f"image/{_format(order, manner)}")}
+    text = base64.b64encode(data).decode()
+    if Kind.ODD_BASE64 in manner.oddities:
+        bare = text.rstrip("=")
+        text = "\n".join(bare[start : start + BASE64_LINE] for start in range(0, len(bare), BASE64_LINE))
+    elif Kind.BROKEN_BASE64 in manner.oddities:
+        text = "%" + text[1:-1]
+    elif Kind.DATA_URL in manner.oddities:
+        text = f"data:image/{_format(order, manner)};base64,{text}"
+    return {"b64_json": text}
+
+
+def usage(tokens: Usage, manner: Manner) -> dict[str, Any]:
+    """The `usage` of an answer, or nothing where it has none."""
+    if Kind.NO_USAGE in manner.oddities:
+        return {}
+    if Kind.ZERO_USAGE in manner.oddities:
+        return {"usage": Usage(0, 0, 0).as_json()}
+    return {"usage": tokens.as_json()}
+
+
+def _format(order: Order, manner: Manner) -> str:
+    is_wrong = Kind.WRONG_MIME in manner.oddities
+    return OTHER_FORMAT[order.output_format] if is_wrong else order.output_format
 
 
 def _embellish(answer: dict[str, Any]) -> None:
     """Add fields that no description of the API knows."""
     answer["provenance"] = {"generator": "sandbox", "trail": [1, 2, 3]}
-    answer["usage"]["cached_tokens"] = None
+    answer.setdefault("usage", {})["cached_tokens"] = None
     for image in answer["data"]:
         image["revised_prompt"] = None
         image["watermark"] = {"kind": "none"}

@@ -1,6 +1,5 @@
 """The provider's refusals, with its status, headers and body."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +14,7 @@ class ApiError(Exception):
 
     status: int
     message: str
-    type: str = REQUEST
+    type: str | None = REQUEST
     code: str | None = None
     param: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -47,6 +46,15 @@ def unknown_parameter(param: str) -> ApiError:
     return ApiError(400, f"Unknown parameter: '{param}'.", code="unknown_parameter", param=param)
 
 
+def string_above_max_length(param: str, most: int, length: int) -> ApiError:
+    """400: `param` is a string of too many characters."""
+    message = (
+        f"Invalid '{param}': string too long. Expected a string with maximum length {most}, "
+        f"but got a string with length {length} instead."
+    )
+    return ApiError(400, message, code="string_above_max_length", param=param)
+
+
 def missing(param: str) -> ApiError:
     """400: a parameter that must be there is not."""
     message = f"Missing required parameter: '{param}'."
@@ -58,6 +66,36 @@ def malformed_json() -> ApiError:
     return ApiError(400, "We could not parse the JSON body of your request.")
 
 
+def malformed_form(reason: str) -> ApiError:
+    """400: the body is not the multipart form that it says it is."""
+    return ApiError(400, f"Could not parse multipart form: {reason}")
+
+
+def unsupported_content_type(given: str) -> ApiError:
+    """400: the body is neither JSON nor, where that is taken, a form."""
+    message = f"Unsupported content type: '{given}'. Please send JSON or, to edit images, a multipart form."
+    return ApiError(400, message, code="unsupported_content_type")
+
+
+def body_too_large() -> ApiError:
+    """413: more bytes than any legal request has."""
+    return ApiError(413, "Maximum content size limit exceeded.", code="request_too_large")
+
+
+def unsupported_file(param: str, mime_type: str) -> ApiError:
+    """400: an input image says that it is of another type."""
+    message = (
+        f"Invalid file '{param}': unsupported mimetype ('{mime_type}'). "
+        "Supported file formats are 'image/jpeg', 'image/png', and 'image/webp'."
+    )
+    return ApiError(400, message, code="unsupported_file_mimetype", param=param)
+
+
+def invalid_image(param: str, reason: str, code: str = "invalid_image_file") -> ApiError:
+    """400: an input image, a mask or a markup is not usable."""
+    return ApiError(400, f"Invalid file '{param}': {reason}.", GENERATION, code, param)
+
+
 def model_not_found(model: str, retired: str | None = None) -> ApiError:
     """404: no such model, or none any more."""
     message = f"The model '{model}' does not exist or you do not have access to it."
@@ -66,11 +104,19 @@ def model_not_found(model: str, retired: str | None = None) -> ApiError:
     return ApiError(404, message, code="model_not_found")
 
 
-def moderation_blocked(stage: str) -> ApiError:
-    """400: the safety system stopped the call, at the ``input`` or at the ``output`` stage."""
+def moderation_blocked(stage: str | None) -> ApiError:
+    """400: the safety system stopped the call at the ``input`` or ``output`` stage, or does not say where."""
     message = "Your request was rejected by the safety system. If you believe this is an error, contact us."
-    details = {"moderation_stage": stage, "categories": ["violence"]}
+    details: dict[str, Any] = {"categories": ["violence"]}
+    if stage:
+        details["moderation_stage"] = stage
     return ApiError(400, message, GENERATION, "moderation_blocked", extra={"moderation_details": details})
+
+
+def content_policy_violation() -> ApiError:
+    """400: the older way to say that the prompt is not allowed."""
+    message = "Your request was rejected as a result of our safety system."
+    return ApiError(400, message, GENERATION, "content_policy_violation")
 
 
 def invalid_api_key() -> ApiError:
@@ -99,42 +145,40 @@ def billing_hard_limit() -> ApiError:
     return ApiError(400, message, "billing_limit_user_error", "billing_hard_limit_reached")
 
 
-def server_error() -> ApiError:
-    """500: nothing more is said."""
-    return ApiError(
-        500, "The server had an error while processing your request.", "server_error", "server_error"
-    )
+SERVER = "server_error"
+# By status: the type, the code and the message.
+FAILURES: dict[int, tuple[str, str | None, str]] = {
+    408: (REQUEST, "request_timeout", "The request timed out."),
+    409: (REQUEST, "conflict", "The request conflicts with another one. Please try again."),
+    500: (SERVER, "server_error", "The server had an error while processing your request."),
+    502: (SERVER, None, "Bad gateway."),
+    503: (SERVER, "server_overloaded", "The server is overloaded or not ready yet."),
+    504: (SERVER, None, "Gateway timeout."),
+    524: (SERVER, None, "A timeout occurred."),
+}
 
 
-def rate_limited(
-    model: str,
-    *,
-    limit: int,
-    used: int,
-    requested: int,
-    seconds: float,
-    headers: Mapping[str, str] | None = None,
-) -> ApiError:
-    """429: too many images this minute; `seconds` is when to come back."""
+def failure(status: int) -> ApiError:
+    """A status after which the outcome is unknown; nothing more is said."""
+    kind, code, message = FAILURES[status]
+    return ApiError(status, message, kind, code)
+
+
+def wrong_azure_key() -> ApiError:
+    """401, as the provider with deployments says it."""
     message = (
-        f"Rate limit reached for {model} in organization org-sandbox on input-images per min: "
-        f"Limit {limit}, Used {used}, Requested {requested}. Please try again in {spell(seconds)}."
+        "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid "
+        "key for an active subscription and use a correct regional API endpoint for your resource."
     )
-    waits = {"retry-after-ms": str(math.ceil(seconds * 1000)), "retry-after": str(math.ceil(seconds))}
-    return ApiError(429, message, "input-images", "rate_limit_exceeded", headers={**(headers or {}), **waits})
+    return ApiError(401, message, None, "401")
 
 
-def request_too_large(model: str, *, limit: int, requested: int, headers: Mapping[str, str]) -> ApiError:
-    """429: the call asks for more images than a minute may ever hold, so it can never succeed."""
-    message = (
-        f"Request too large for {model} in organization org-sandbox on input-images per min: "
-        f"Limit {limit}, Requested {requested}."
-    )
-    return ApiError(429, message, "input-images", "rate_limit_exceeded", headers=headers)
+def resource_not_found() -> ApiError:
+    """404, as the provider with deployments answers a URL without an ``api-version``."""
+    return ApiError(404, "Resource not found", None, "404")
 
 
-def spell(seconds: float) -> str:
-    """A wait as the provider writes it: ``120ms``, ``12s`` or ``58.891s``."""
-    if seconds < 1:
-        return f"{math.ceil(seconds * 1000)}ms"
-    return f"{round(seconds, 3):g}s"
+def deployment_not_found() -> ApiError:
+    """404: the URL names a deployment that is not there."""
+    message = "The API deployment for this resource does not exist."
+    return ApiError(404, message, None, "DeploymentNotFound")

@@ -1,63 +1,49 @@
 """Failures to order: a plan of faults, each striking the calls it matches."""
 
 import random
+import time
 from collections import Counter
-from enum import StrEnum
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from sandbox.image_api.kinds import Kind
 from sandbox.image_api.order import Order
 
+__all__ = ["Fault", "FaultPlan", "Kind", "read_plan"]
 
-class Kind(StrEnum):
-    """What can go wrong. Whether the call is billed is part of the kind."""
-
-    # Not billed.
-    ERROR_500_UNBILLED = "error_500_unbilled"
-    NON_JSON_500 = "non_json_500"
-    RESET_BEFORE_BILLING = "reset_before_billing"
-    RATE_LIMIT = "rate_limit"
-    INSUFFICIENT_QUOTA = "insufficient_quota"
-    BILLING_HARD_LIMIT = "billing_hard_limit"
-    INVALID_API_KEY = "invalid_api_key"
-    UNVERIFIED_ORG = "unverified_org"
-    # Billed, and the answer does not arrive whole, or late.
-    ERROR_500_BILLED = "error_500_billed"
-    RESET_AFTER_BILLING = "reset_after_billing"
-    TRUNCATE = "truncate"
-    HANG = "hang"
-    DRIP = "drip"
-    DELAY = "delay"
-    # Billed, and the answer says something odd.
-    EMPTY_DATA = "empty_data"
-    NO_USAGE = "no_usage"
-    ZERO_USAGE = "zero_usage"
-    FEWER_IMAGES = "fewer_images"
-    WRONG_MIME = "wrong_mime"
-    URL_INSTEAD = "url_instead"
-    EXTRA_FIELDS = "extra_fields"
-
-
-DEFAULT_SECONDS = {Kind.RATE_LIMIT: 1.0, Kind.HANG: 3600.0, Kind.DRIP: 5.0, Kind.DELAY: 1.0}
+DEFAULT_SECONDS = {
+    Kind.RATE_LIMIT: 1.0,
+    Kind.RATE_LIMIT_TOKENS: 1.0,
+    Kind.HANG: 3600.0,
+    Kind.DRIP: 5.0,
+    Kind.DELAY: 1.0,
+    Kind.SLOW_START: 5.0,
+}
+Status = Literal[408, 409, 500, 502, 503, 504, 524]
 
 
 class Fault(BaseModel):
     """One line of the plan.
 
-    Of the calls whose prompt contains `match` (null: all), the first `skip` are spared; after that
-    each is struck with `probability`, until `times` (null: no end) were. `seconds` is how long a `hang`, a
-    `drip` or a `delay` takes, and when a `rate_limit` says to come back.
+    Of the calls whose prompt contains `match` (null: all) to the `endpoint` (null: both), the first `skip`
+    are spared; after that each is struck with `probability`, until `times` (null: no end) were. `seconds`
+    is how long a `hang`, a `drip` or a `delay` takes, when a rate limit says to come back, and how long
+    after it was ordered a `slow_start` lasts. `status` is what an `error_billed`, an `error_unbilled` and
+    a `non_json_500` answer with.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Kind
     match: str | None = None
+    endpoint: Literal["generations", "edits"] | None = None
     times: Annotated[int, Field(ge=0)] | None = None
     skip: Annotated[int, Field(ge=0)] = 0
     probability: Annotated[float, Field(ge=0, le=1)] = 1.0
     seconds: Annotated[float, Field(ge=0)] | None = None
+    status: Status = 500
 
     @property
     def duration(self) -> float:
@@ -69,28 +55,39 @@ class Fault(BaseModel):
         # One image less than one is another fault: `empty_data`.
         if self.kind is Kind.FEWER_IMAGES and order.n == 1:
             return False
+        if self.kind is Kind.STREAM_ERROR and not order.streamed:
+            return False
+        if self.endpoint not in {None, order.endpoint}:
+            return False
         return self.match is None or self.match in order.prompt
 
 
 class _Line:
     """A fault with its counts."""
 
-    def __init__(self, fault: Fault, seed: str) -> None:
+    def __init__(self, fault: Fault, seed: str, clock: Callable[[], float]) -> None:
         self.fault = fault
         self.seen = 0
         self.hits = 0
         self._seed = seed
+        self._clock = clock
+        self._since = clock()
         self._visits: Counter[str] = Counter()
 
     def strikes(self, order: Order) -> bool:
         if not self.fault.matches(order):
             return False
         self.seen += 1
-        is_over = self.fault.times is not None and self.hits >= self.fault.times
-        if self.seen <= self.fault.skip or is_over or not self._is_unlucky(order.prompt_sha256):
+        if self.seen <= self.fault.skip or self._is_over or not self._is_unlucky(order.prompt_sha256):
             return False
         self.hits += 1
         return True
+
+    @property
+    def _is_over(self) -> bool:
+        if self.fault.kind is Kind.SLOW_START and self._clock() >= self._since + self.fault.duration:
+            return True
+        return self.fault.times is not None and self.hits >= self.fault.times
 
     def _is_unlucky(self, prompt: str) -> bool:
         # By prompt and visit, not by arrival: calls side by side arrive in another order every time.
@@ -102,13 +99,16 @@ class _Line:
 class FaultPlan:
     """The faults in force, in order; the first one that strikes a call is the only one."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, clock: Callable[[], float] = time.monotonic) -> None:
         self._seed = seed
+        self._clock = clock
         self._lines: list[_Line] = []
 
     def replace(self, faults: list[Fault]) -> None:
         """Put another plan in force; all counts begin anew."""
-        self._lines = [_Line(fault, f"{self._seed}/{position}") for position, fault in enumerate(faults)]
+        self._lines = [
+            _Line(fault, f"{self._seed}/{position}", self._clock) for position, fault in enumerate(faults)
+        ]
 
     def strike(self, order: Order) -> Fault | None:
         """The fault that befalls this call, if any."""

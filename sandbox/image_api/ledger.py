@@ -16,12 +16,19 @@ from sandbox.image_api.order import Order
 
 
 class Ledger:
-    """The bill of all calls since the file began, and how many calls are open right now."""
+    """The bill of all calls since the file began; and since the start, what else came of calls.
+
+    `seen` counts all calls to the image endpoints, `refused` those answered with an error, by status and by
+    code. These counts, and those of open calls, begin anew with the process.
+    """
 
     def __init__(self, path: Path) -> None:
         self.total_nano = 0
         self.in_flight = 0
         self.peak_in_flight = 0
+        self.seen = 0
+        self.refused: Counter[str] = Counter()
+        self.refused_codes: Counter[str] = Counter()
         self.by_prompt: Counter[str] = Counter()
         self._lines: list[bytes] = []
         for line in _complete_lines(path):
@@ -37,12 +44,13 @@ class Ledger:
 
     def bill(self, request_id: str, order: Order, *, asked: int, fault: str | None = None) -> None:
         """Charge an accepted call for the images of `order`, of `asked` that were asked for."""
-        usage = order.usage
+        usage, inputs = order.usage, order.inputs
         self._append(
             {
                 "event": "billed",
                 "time": time.time(),
                 "request_id": request_id,
+                "endpoint": order.endpoint,
                 "model": order.model.id,
                 "n": asked,
                 "images": order.n,
@@ -50,8 +58,12 @@ class Ledger:
                 "quality": order.quality,
                 "output_format": order.output_format,
                 "prompt_sha256": order.prompt_sha256,
-                "input_tokens": usage.text_in,
-                "output_tokens": usage.image_out + usage.text_out,
+                "inputs": [image.sha256 for image in inputs.images] if inputs else [],
+                "mask": inputs.mask.sha256 if inputs and inputs.mask else None,
+                "markup": inputs.markup.sha256 if inputs and inputs.markup else None,
+                "input_tokens": usage.input,
+                "image_tokens": usage.image_in,
+                "output_tokens": usage.output,
                 "billed_nano": order.cost_nano,
                 "fault": fault,
             }
@@ -64,12 +76,19 @@ class Ledger:
 
     def enter(self) -> None:
         """A call has come in."""
+        self.seen += 1
         self.in_flight += 1
         self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
 
     def leave(self) -> None:
         """A call is over."""
         self.in_flight -= 1
+
+    def refuse(self, status: int, code: str | None) -> None:
+        """A call was answered with an error; `code` is what the error says, if it says anything."""
+        self.refused[str(status)] += 1
+        if code:
+            self.refused_codes[code] += 1
 
     def report(self, since: int = 0) -> bytes:
         """Totals and the entries from number `since` on, as JSON; `next` is the `since` to go on with."""
@@ -78,6 +97,9 @@ class Ledger:
             "calls": self.calls,
             "in_flight": self.in_flight,
             "peak_in_flight": self.peak_in_flight,
+            "seen": self.seen,
+            "refused": self.refused,
+            "refused_codes": self.refused_codes,
             "next": len(self._lines),
             "by_prompt": self.by_prompt,
         }

@@ -1,12 +1,24 @@
-"""Images per minute, refilled continuously, one bucket for each model."""
+"""Images and tokens per minute, refilled continuously; each model has its own minute."""
 
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sandbox.image_api import errors
+from pydantic import BaseModel, ConfigDict, PositiveInt
+
+from sandbox.image_api import throttling
 from sandbox.image_api.order import Order
+
+MINUTE = 60
+
+
+class Limits(BaseModel):
+    """What a model's minute holds; None is no limit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    images_per_minute: PositiveInt | None = None
+    tokens_per_minute: PositiveInt | None = None
 
 
 @dataclass(slots=True)
@@ -14,49 +26,108 @@ class _Bucket:
     left: float
     at: float
 
+    def refill(self, limit: int, now: float) -> None:
+        self.left = min(float(limit), self.left + (now - self.at) * limit / MINUTE)
+        self.at = now
 
-class ImageLimit:
-    """Admits at most `per_minute` images a minute and model; None admits everything."""
 
-    def __init__(self, per_minute: int | None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._limit = per_minute
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What a call wants of one bucket. A claim without a `unit` is counted and never refused."""
+
+    name: str
+    limit: int
+    wanted: int
+    bucket: _Bucket
+    unit: throttling.Unit | None
+
+    @property
+    def seconds(self) -> float:
+        """How long until the bucket holds as much."""
+        return (self.wanted - self.bucket.left) * MINUTE / self.limit
+
+    def headers(self) -> dict[str, str]:
+        missing = (self.limit - self.bucket.left) * MINUTE / self.limit
+        return {
+            f"x-ratelimit-limit-{self.name}": str(self.limit),
+            f"x-ratelimit-remaining-{self.name}": str(int(self.bucket.left)),
+            f"x-ratelimit-reset-{self.name}": throttling.spell(missing),
+        }
+
+
+class Minutes:
+    """Admits calls within the limits, which can change at any time.
+
+    With `headers` off, the limits hold and no header tells of them: neither what is left nor when to come
+    back.
+    """
+
+    def __init__(
+        self, limits: Limits, clock: Callable[[], float] = time.monotonic, *, headers: bool = True
+    ) -> None:
+        self.limits = limits
         self._clock = clock
-        self._buckets: dict[str, _Bucket] = defaultdict(lambda: _Bucket(float(per_minute or 0), clock()))
+        self._has_headers = headers
+        self._buckets: dict[tuple[str, str], _Bucket] = {}
 
     def take(self, order: Order) -> dict[str, str]:
-        """Take an order's images off the minute; the headers that say what is left.
+        """Take an order off the minute; the headers that say what is left.
 
         Raises:
             ApiError: 429, with the headers and when to come back. Nothing is taken.
         """
-        if self._limit is None:
-            return {}
-        bucket = self._refilled(order.model.id, self._limit)
-        name = order.model.id
-        if order.n > self._limit:
-            headers = self._headers(bucket, self._limit)
-            raise errors.request_too_large(name, limit=self._limit, requested=order.n, headers=headers)
-        if bucket.left < order.n:
-            raise errors.rate_limited(
-                name,
-                limit=self._limit,
-                used=self._limit - int(bucket.left),
-                requested=order.n,
-                seconds=(order.n - bucket.left) * 60 / self._limit,
-                headers=self._headers(bucket, self._limit),
+        claims = self._claims(order)
+        for claim in claims:
+            self._check(claim, claims, order.model.id)
+        for claim in claims:
+            claim.bucket.left -= claim.wanted
+        return self._headers(claims)
+
+    def _claims(self, order: Order) -> list[_Claim]:
+        images, tokens = self.limits.images_per_minute, self.limits.tokens_per_minute
+        claims = []
+        if images is not None:
+            # A call has an image at least, so as many requests as images can never be too many.
+            claims.append(self._claim(order, "requests", images, 1, None))
+            claims.append(self._claim(order, "input-images", images, order.n, throttling.IMAGES))
+        if tokens is not None:
+            claims.append(self._claim(order, "tokens", tokens, order.usage.total, throttling.TOKENS))
+        return claims
+
+    def _claim(
+        self, order: Order, name: str, limit: int, wanted: int, unit: throttling.Unit | None
+    ) -> _Claim:
+        now = self._clock()
+        bucket = self._buckets.setdefault((order.model.id, name), _Bucket(float(limit), now))
+        bucket.refill(limit, now)
+        return _Claim(name, limit, wanted, bucket, unit)
+
+    def _check(self, claim: _Claim, claims: list[_Claim], model: str) -> None:
+        if claim.unit is None or claim.wanted <= claim.bucket.left:
+            return
+        if claim.wanted > claim.limit:
+            error = throttling.request_too_large(
+                model,
+                unit=claim.unit,
+                limit=claim.limit,
+                requested=claim.wanted,
+                headers=self._headers(claims),
             )
-        bucket.left -= order.n
-        return self._headers(bucket, self._limit)
+        else:
+            error = throttling.rate_limited(
+                model,
+                unit=claim.unit,
+                limit=claim.limit,
+                used=claim.limit - int(claim.bucket.left),
+                requested=claim.wanted,
+                seconds=claim.seconds,
+                headers=self._headers(claims),
+            )
+        if not self._has_headers:
+            error.headers = {}
+        raise error
 
-    def _refilled(self, model: str, limit: int) -> _Bucket:
-        bucket, now = self._buckets[model], self._clock()
-        bucket.left = min(float(limit), bucket.left + (now - bucket.at) * limit / 60)
-        bucket.at = now
-        return bucket
-
-    def _headers(self, bucket: _Bucket, limit: int) -> dict[str, str]:
-        return {
-            "x-ratelimit-limit-input-images": str(limit),
-            "x-ratelimit-remaining-input-images": str(int(bucket.left)),
-            "x-ratelimit-reset-input-images": errors.spell((limit - bucket.left) * 60 / limit),
-        }
+    def _headers(self, claims: list[_Claim]) -> dict[str, str]:
+        if not self._has_headers:
+            return {}
+        return {name: value for claim in claims for name, value in claim.headers().items()}

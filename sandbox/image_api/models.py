@@ -1,5 +1,6 @@
 """``GET /v1/models``: what the sandbox can draw with."""
 
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
@@ -13,14 +14,16 @@ from sandbox.image_api.keys import Keys
 class Models:
     """The endpoints that list and describe models."""
 
-    def __init__(self, catalog: Catalog, keys: Keys) -> None:
+    def __init__(self, catalog: Callable[[], Catalog], keys: Keys) -> None:
         self._catalog = catalog
         self._keys = keys
 
     async def list(self, request: Request) -> Response:
         """All models."""
         self._keys.check(request)
-        return JSONResponse({"object": "list", "data": [_describe(m) for m in self._catalog.models.values()]})
+        return JSONResponse(
+            {"object": "list", "data": [_describe(m) for m in self._catalog().models.values()]}
+        )
 
     async def retrieve(self, request: Request) -> Response:
         """One model.
@@ -30,9 +33,10 @@ class Models:
         """
         self._keys.check(request)
         name = request.path_params["model"]
-        if name not in self._catalog.models:
-            raise errors.model_not_found(name, self._catalog.retired.get(name))
-        return JSONResponse(_describe(self._catalog.models[name]))
+        catalog = self._catalog()
+        if name not in catalog.models:
+            raise errors.model_not_found(name, catalog.retired.get(name))
+        return JSONResponse(_describe(catalog.models[name]))
 
 
 def _describe(model: Model) -> dict[str, Any]:

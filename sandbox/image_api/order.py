@@ -1,24 +1,41 @@
 """One validated request for images."""
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any
 
-from sandbox.image_api import errors, tokens
+from sandbox.image_api import errors, inputs, sizes, tokens
+from sandbox.image_api.attachments import Attachments
 from sandbox.image_api.catalog import Catalog, Family, Model
+from sandbox.image_api.fields import Fields, unsupported
+from sandbox.image_api.inputs import Inputs
+from sandbox.image_api.profiles import OPENAI, Profile
 
 FORMATS = ("png", "jpeg", "webp")
 BACKGROUNDS = ("auto", "transparent", "opaque")
 PROMPT_CHARACTERS = 32_000
-PIXELS = range(655_360, 8_294_400 + 1)
-LONGEST_EDGE = 3840
+IDENTIFIER_CHARACTERS = 64
+MOST_PARTIALS = 3
+
+GENERATION = frozenset(
+    {
+        *("prompt", "model", "n", "size", "quality", "output_format", "output_compression", "background"),
+        *("moderation", "complexity", "user", "safety_identifier", "stream", "partial_images"),
+    }
+)
+EDIT = GENERATION | {"input_fidelity"}
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be drawn, with every `auto` decided. `width` and `height` are in pixels."""
+    """What is to be drawn, with every `auto` decided.
+
+    Attributes:
+        width: in pixels, as `height`.
+        streamed: whether the answer is a stream of events.
+        partials: how many partial images come before each image of a stream.
+        identifier: the effective safety identifier, or nothing.
+        inputs: what an edit starts from; None for a generation.
+    """
 
     prompt: str
     model: Model
@@ -29,6 +46,15 @@ class Order:
     output_format: str
     compression: int
     transparent: bool
+    streamed: bool = False
+    partials: int = 0
+    identifier: str = ""
+    inputs: Inputs | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """`generations` or `edits`."""
+        return "edits" if self.inputs else "generations"
 
     @property
     def size(self) -> str:
@@ -50,6 +76,8 @@ class Order:
             width=self.width,
             height=self.height,
             images=self.n,
+            partials=self.partials,
+            image_in=self.inputs.tokens(self.model.family) if self.inputs else 0,
         )
 
     @property
@@ -62,16 +90,42 @@ class Order:
         return replace(self, n=n)
 
 
-def read(body: object, catalog: Catalog) -> Order:
-    """Validate a request body as the provider does.
+def read(body: object, catalog: Catalog, profile: Profile = OPENAI) -> Order:
+    """Validate the body of a generation as the provider does.
 
     Raises:
         ApiError: 400 naming the parameter, or 404 for the model.
     """
-    fields = _Fields(body)
+    return _order(Fields(body, _known(GENERATION, profile)), catalog, profile)
+
+
+def read_edit(body: object, attached: Attachments, catalog: Catalog, profile: Profile = OPENAI) -> Order:
+    """Validate an edit as the provider does. Looks at its images: not for the event loop.
+
+    Raises:
+        ApiError: 400 naming the parameter, or 404 for the model.
+    """
+    fields = Fields(body, _known(EDIT, profile))
+    order = _order(fields, catalog, profile)
+    family = order.model.family
+    given = inputs.check(attached, family, high_fidelity=_fidelity(fields, family) == "high")
+    edit = replace(order, inputs=given)
+    if fields.text("size", "auto") == "auto" and not fields.is_set("aspect_ratio"):
+        width, height = sizes.like(given.images[0].width, given.images[0].height)
+        edit = replace(edit, width=width, height=height)
+    return edit
+
+
+def _known(names: frozenset[str], profile: Profile) -> frozenset[str]:
+    return (names - {"size"}) | {"aspect_ratio"} if profile.aspect_ratio else names
+
+
+def _order(fields: Fields, catalog: Catalog, profile: Profile) -> Order:
+    _check_unread(fields)
     model = _model(fields, catalog)
-    width, height = _size(fields, model.family)
+    width, height = _size(fields, model.family, profile)
     output_format = fields.choice("output_format", FORMATS, "png")
+    streamed = fields.flag("stream")
     return Order(
         prompt=_prompt(fields),
         model=model,
@@ -82,86 +136,19 @@ def read(body: object, catalog: Catalog) -> Order:
         output_format=output_format,
         compression=_compression(fields, output_format),
         transparent=_transparent(fields, output_format),
+        streamed=streamed,
+        partials=_partials(fields, streamed=streamed),
+        identifier=fields.short("safety_identifier", IDENTIFIER_CHARACTERS) or fields.text("user"),
     )
 
 
-class _Fields:
-    """The body's parameters by name; null stands for absent."""
-
-    def __init__(self, body: object) -> None:
-        if not isinstance(body, dict):
-            raise errors.malformed_json()
-        for name in body:
-            if name not in _KNOWN:
-                raise errors.unknown_parameter(name)
-        self._values = {name: value for name, value in body.items() if value is not None}
-        for name, check in _KNOWN.items():
-            if check is not None and name in self._values:
-                check(self, name)
-
-    def text(self, name: str, default: str = "") -> str:
-        value = self._values.get(name, default)
-        if not isinstance(value, str):
-            raise errors.invalid_type(name, "a string")
-        # JSON can spell halves of characters, which no UTF-8 can hold.
-        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-            raise errors.invalid_value(name, f"Invalid '{name}': not valid Unicode.")
-        return value
-
-    def required(self, name: str) -> str:
-        if name not in self._values:
-            raise errors.missing(name)
-        return self.text(name)
-
-    def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
-        value = self.text(name, default)
-        if value not in choices:
-            raise errors.invalid_value(name, _unsupported(value, choices))
-        return value
-
-    def integer(self, name: str, low: int, high: int, default: int) -> int:
-        value = self._values.get(name, default)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise errors.invalid_type(name, "an integer")
-        if not low <= value <= high:
-            message = f"Invalid '{name}': expected a value from {low} to {high}, but got {value} instead."
-            raise errors.invalid_value(name, message)
-        return value
-
-    def is_set(self, name: str) -> bool:
-        return name in self._values
-
-    def refuse_streaming(self, name: str) -> None:
-        if self._values[name] is not False:
-            raise errors.invalid_value(name, "Streaming is not available.")
+def _check_unread(fields: Fields) -> None:
+    """Check what changes nothing in a picture of the sandbox."""
+    fields.choice("moderation", ("auto", "low"), "auto")
+    fields.choice("complexity", ("low", "medium", "high"), "medium")
 
 
-Check = Callable[[_Fields, str], Any]
-
-# Every parameter that is known, with its check where nothing else reads it.
-_KNOWN: dict[str, Check | None] = {
-    "prompt": None,
-    "model": None,
-    "n": None,
-    "size": None,
-    "quality": None,
-    "output_format": None,
-    "output_compression": None,
-    "background": None,
-    "moderation": lambda fields, name: fields.choice(name, ("auto", "low"), "auto"),
-    "complexity": lambda fields, name: fields.choice(name, ("low", "medium", "high"), "medium"),
-    "user": _Fields.text,
-    "safety_identifier": _Fields.text,
-    "stream": _Fields.refuse_streaming,
-}
-
-
-def _unsupported(value: str, choices: tuple[str, ...]) -> str:
-    names = ", ".join(f"'{choice}'" for choice in choices)
-    return f"Invalid value: '{value}'. Supported values are: {names}."
-
-
-def _prompt(fields: _Fields) -> str:
+def _prompt(fields: Fields) -> str:
     prompt = fields.required("prompt")
     if not 0 < len(prompt) <= PROMPT_CHARACTERS:
         message = f"Invalid 'prompt': expected 1 to {PROMPT_CHARACTERS} characters, but got {len(prompt)}."
@@ -169,7 +156,7 @@ def _prompt(fields: _Fields) -> str:
     return prompt
 
 
-def _model(fields: _Fields, catalog: Catalog) -> Model:
+def _model(fields: Fields, catalog: Catalog) -> Model:
     name = fields.required("model")
     model = catalog.models.get(name)
     if model is None:
@@ -177,43 +164,25 @@ def _model(fields: _Fields, catalog: Catalog) -> Model:
     return model
 
 
-def _quality(fields: _Fields, family: Family) -> str:
+def _quality(fields: Fields, family: Family) -> str:
     quality = fields.text("quality", "auto")
     if quality == "auto":
         return "medium"
     if quality not in family.qualities:
-        message = _unsupported(quality, (*family.qualities, "auto"))
+        message = unsupported(quality, (*family.qualities, "auto"))
         raise errors.invalid_value("quality", message, type=errors.GENERATION)
     return quality
 
 
-def _size(fields: _Fields, family: Family) -> tuple[int, int]:
-    size = fields.text("size", "auto")
+def _size(fields: Fields, family: Family, profile: Profile) -> sizes.Size:
+    name = "aspect_ratio" if profile.aspect_ratio else "size"
+    size = fields.text(name, "auto")
     if size == "auto":
         return 1024, 1024
-    if family.sizes and size not in family.sizes:
-        message = _unsupported(size, (*family.sizes, "auto"))
-        raise errors.invalid_value("size", message, type=errors.GENERATION)
-    match = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", size, re.ASCII)
-    fault = "expected WIDTHxHEIGHT or auto" if match is None else _size_fault(int(match[1]), int(match[2]))
-    if match is None or fault:
-        raise errors.invalid_value("size", f"Invalid size '{size}': {fault}.", type=errors.GENERATION)
-    return int(match[1]), int(match[2])
+    return sizes.of_ratio(size, family) if profile.aspect_ratio else sizes.read(size, family)
 
 
-def _size_fault(width: int, height: int) -> str | None:
-    if width % 16 or height % 16:
-        return "width and height must both be divisible by 16"
-    if max(width, height) > LONGEST_EDGE:
-        return f"the longest edge must be at most {LONGEST_EDGE} pixels"
-    if max(width, height) > 3 * min(width, height):
-        return "the aspect ratio must be between 1:3 and 3:1"
-    if width * height not in PIXELS:
-        return f"the total must be {PIXELS.start} to {PIXELS.stop - 1} pixels"
-    return None
-
-
-def _compression(fields: _Fields, output_format: str) -> int:
+def _compression(fields: Fields, output_format: str) -> int:
     compression = fields.integer("output_compression", 0, 100, 100)
     if output_format == "png" and compression != 100:
         message = "Compression less than 100 is not supported for PNG output format."
@@ -221,9 +190,24 @@ def _compression(fields: _Fields, output_format: str) -> int:
     return compression
 
 
-def _transparent(fields: _Fields, output_format: str) -> bool:
+def _transparent(fields: Fields, output_format: str) -> bool:
     transparent = fields.choice("background", BACKGROUNDS, "auto") == "transparent"
     if transparent and output_format == "jpeg":
         message = "Transparent background is not supported for JPEG output format."
         raise errors.invalid_value("background", message, type=errors.GENERATION)
     return transparent
+
+
+def _partials(fields: Fields, *, streamed: bool) -> int:
+    partials = fields.integer("partial_images", 0, MOST_PARTIALS, 0)
+    if partials and not streamed:
+        raise errors.invalid_value("partial_images", "'partial_images' is only supported with 'stream'.")
+    return partials
+
+
+def _fidelity(fields: Fields, family: Family) -> str:
+    if not fields.is_set("input_fidelity"):
+        return "low"
+    if not family.fidelities:
+        raise errors.invalid_value("input_fidelity", "'input_fidelity' is not supported by this model.")
+    return fields.choice("input_fidelity", family.fidelities, "low")

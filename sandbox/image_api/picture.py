@@ -38,14 +38,40 @@ def draw(
 
 def paint(prompt: str, *, width: int, height: int, number: int = 0, transparent: bool = False) -> Image.Image:
     """The picture as an RGB image, or an RGBA one without a backdrop."""
+    image, hue = canvas(prompt, width=width, height=height, number=number, transparent=transparent)
+    band = pattern.band_height(width)
+    card(image, (0, band, width, height - band), prompt, hue)
+    return image
+
+
+def canvas(
+    prompt: str, *, width: int, height: int, number: int, transparent: bool
+) -> tuple[Image.Image, float]:
+    """The backdrop and the two bands, and the hue of both."""
     chance = random.Random(sha256(f"{number}:{prompt}".encode()).digest())  # noqa: S311
     hue = chance.random()
-    ink = _color(hue, 0.55, 0.22)
     image = _backdrop(width, height, hue, chance, transparent=transparent)
-    band = pattern.band_height(width)
-    pattern.draw(image, pattern.of(prompt, number), dark=ink, light=_color(hue, 0.06, 0.97))
-    _card(image, (0, band, width, height - band), prompt, hue, ink)
-    return image
+    pattern.draw(image, pattern.of(prompt, number), dark=_ink(hue), light=_color(hue, 0.06, 0.97))
+    return image, hue
+
+
+def card(image: Image.Image, area: Box, prompt: str, hue: float) -> None:
+    """Draw a card in the middle of `area` with the prompt's words on it."""
+    left, top, right, bottom = area
+    unit = min(right - left, bottom - top)
+    margin, padding = round(unit * 0.09), round(unit * 0.06)
+    edge = margin + padding
+    box = (left + edge, top + edge, right - edge, bottom - edge)
+    setting = lettering.fit(
+        prompt, box[2] - box[0], box[3] - box[1], largest=max(24, unit // 7), smallest=max(14, unit // 32)
+    )
+    rows = _card_rows(setting.height, box, padding)
+    outline = (left + margin, rows[0], right - margin, rows[1])
+    pen = ImageDraw.Draw(image)
+    shadow = tuple(side + round(unit * 0.012) for side in outline)
+    pen.rounded_rectangle(shadow, radius=unit // 28, fill=_color(hue, 0.6, 0.55))
+    pen.rounded_rectangle(outline, radius=unit // 28, fill=_color(hue, 0.03, 0.99))
+    lettering.draw(image, setting, box, ink=_ink(hue), faint=_color(hue, 0.22, 0.82))
 
 
 def encode(image: Image.Image, output_format: str, compression: int) -> bytes:
@@ -58,6 +84,10 @@ def encode(image: Image.Image, output_format: str, compression: int) -> bytes:
     else:
         image.save(target, "WEBP", quality=compression, method=0)
     return target.getvalue()
+
+
+def _ink(hue: float) -> Color:
+    return _color(hue, 0.55, 0.22)
 
 
 def _color(hue: float, saturation: float, value: float) -> Color:
@@ -80,25 +110,6 @@ def _backdrop(
         )
         pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=shade)
     return small.reduce(2).resize((width, height), Image.Resampling.BILINEAR)
-
-
-def _card(image: Image.Image, area: Box, prompt: str, hue: float, ink: Color) -> None:
-    """A card in the middle of `area` with the prompt's words on it."""
-    left, top, right, bottom = area
-    unit = min(right - left, bottom - top)
-    margin, padding = round(unit * 0.09), round(unit * 0.06)
-    edge = margin + padding
-    box = (left + edge, top + edge, right - edge, bottom - edge)
-    setting = lettering.fit(
-        prompt, box[2] - box[0], box[3] - box[1], largest=max(24, unit // 7), smallest=max(14, unit // 32)
-    )
-    card = (left + margin, *_card_rows(setting.height, box, padding), right - margin)
-    outline = (card[0], card[1], card[3], card[2])
-    pen = ImageDraw.Draw(image)
-    shadow = tuple(side + round(unit * 0.012) for side in outline)
-    pen.rounded_rectangle(shadow, radius=unit // 28, fill=_color(hue, 0.6, 0.55))
-    pen.rounded_rectangle(outline, radius=unit // 28, fill=_color(hue, 0.03, 0.99))
-    lettering.draw(image, setting, box, ink=ink, faint=_color(hue, 0.22, 0.82))
 
 
 def _card_rows(text_height: int, box: Box, padding: int) -> tuple[int, int]:

@@ -100,7 +100,15 @@ def _image_api(
     if "image-api" not in options.parts:
         return None
     ledger = directory.root / "image-api-ledger.jsonl"
-    return ImageApi(credentials.image_api_key, ledger, options.speed, book)
+    return ImageApi(
+        credentials.image_api_key,
+        ledger,
+        options.speed,
+        book,
+        profile=options.profile,
+        images_per_minute=options.images_per_minute,
+        tokens_per_minute=options.tokens_per_minute,
+    )
 
 
 def _settings(

@@ -20,6 +20,9 @@ class StackOptions:
             the data directory remembers, if that is free, else any free one.
         ui: whether Temporal's web interface runs too.
         speed: scale of the image API's latencies: 1 is as in life, 0 is none.
+        profile: the provider that the image API is like, by its own names.
+        images_per_minute: the image API's limit for each model; None is no limit.
+        tokens_per_minute: likewise.
         extra_env: settings for the worker and the API, over those that the stack makes itself.
         start_timeout: seconds in which each part must be ready.
         stop_grace: seconds from SIGTERM to SIGKILL when a part is stopped. The stack stops in three
@@ -32,6 +35,9 @@ class StackOptions:
     ports: Mapping[str, int] = field(default_factory=dict)
     ui: bool = False
     speed: float = 0.02
+    profile: str = "openai"
+    images_per_minute: int | None = None
+    tokens_per_minute: int | None = None
     extra_env: Mapping[str, str] = field(default_factory=dict)
     start_timeout: float = 30.0
     stop_grace: float = 5.0

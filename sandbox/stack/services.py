@@ -33,18 +33,31 @@ class ImageApi(Service):
     name = "image-api"
     stage = BACKEND
 
-    def __init__(self, key: str, ledger: Path, speed: float, book: PortBook) -> None:
+    def __init__(
+        self,
+        key: str,
+        ledger: Path,
+        speed: float,
+        book: PortBook,
+        *,
+        profile: str = "openai",
+        images_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
+    ) -> None:
         # Deliberately without our settings: it knows nothing of us.
         super().__init__({})
         self._key = key
         self._ledger = ledger.resolve()
         self._speed = speed
+        self._profile = profile
+        self._limits = {"--images-per-minute": images_per_minute, "--tokens-per-minute": tokens_per_minute}
         self.ports = {"image-api": book.take(self.name, "image-api")}
 
     @property
     def url(self) -> str:
         """The base URL, as SDKs take it."""
-        return f"http://{HOST}:{self.ports['image-api']}/v1"
+        path = "openai" if self._profile == "azure" else "v1"
+        return f"http://{HOST}:{self.ports['image-api']}/{path}"
 
     def command(self) -> tuple[str, ...]:
         """The server with its ledger."""
@@ -52,13 +65,13 @@ class ImageApi(Service):
             *(sys.executable, "-m", "sandbox.image_api"),
             *("--host", HOST, "--port", str(self.ports["image-api"])),
             *("--api-key", self._key, "--ledger", str(self._ledger), "--speed", f"{self._speed:g}"),
+            *("--profile", self._profile),
+            *(word for flag, limit in self._limits.items() if limit for word in (flag, str(limit))),
         )
 
     async def healthy(self) -> bool:
-        """Whether it lists its models to the holder of the key."""
-        return await answers_ok(
-            self.ports["image-api"], "/v1/models", {"Authorization": f"Bearer {self._key}"}
-        )
+        """Whether it tells its limits, which it does without a key whatever its profile."""
+        return await answers_ok(self.ports["image-api"], "/_sandbox/limits")
 
 
 class Worker(Service):

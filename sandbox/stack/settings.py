@@ -25,6 +25,9 @@ def image_api_settings(image_api: ImageApi, credentials: Credentials) -> dict[st
     return {
         "IMAGEMILL_PROVIDER_BASE_URL": image_api.url,
         "IMAGEMILL_PROVIDER_API_KEY": credentials.image_api_key,
+        # It has no limit unless it is given one, and tells it then.
+        "IMAGEMILL_PROVIDER_IMAGES_PER_MINUTE": "unlimited",
+        "IMAGEMILL_PROVIDER_TOKENS_PER_MINUTE": "unlimited",
     }
 
 

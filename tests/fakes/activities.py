@@ -63,6 +63,7 @@ class Call:
     queue: str
     look_first: bool
     maximum: int
+    insists: bool = False
 
     @property
     def item(self) -> tuple[int, int]:
@@ -103,6 +104,8 @@ class FakeActivities:
     plan: Plan | None = None
     models: Sequence[str] = ("m",)
     """The models of the items of every chunk, taken in turn."""
+    queues: Sequence[Sequence[str]] = ()
+    """For each model the queues of its pools."""
     uncertain: Sequence[str] = ()
     expected: int = 1
     """What each item is expected to cost."""
@@ -157,6 +160,7 @@ class FakeActivities:
             models=list(self.models),
             model_of=[index % len(self.models) for index in range(len(maxima))],
             uncertain=list(self.uncertain),
+            queues=[list(queues) for queues in self.queues],
         )
         if task.recover:
             opened.records = [
@@ -242,6 +246,7 @@ class FakeActivities:
             queue=info.task_queue,
             look_first=task.look_first,
             maximum=self.maxima[task.chunk][task.index],
+            insists=task.insists,
         )
 
     def _step(self, call: Call) -> Step:

@@ -33,6 +33,7 @@ from imagemill.domain.messages import (
     Workplace,
     chunk_workflow_id,
 )
+from imagemill.domain.pools import quarantine_of
 from imagemill.domain.tenant import Caps, TenantAccount
 from imagemill.engine import STATE_ATTRIBUTE, TENANT_ATTRIBUTE
 from tests.fakes.activities import FakeActivities
@@ -214,7 +215,8 @@ async def working(mill: Mill) -> AsyncIterator[Mill]:
                 disable_eager_activity_execution=True,
                 graceful_shutdown_timeout=timedelta(0),
             )
-            for queue in (images, f"{images}.quarantine")
+            for pool in [images, *dict.fromkeys(name for names in mill.fakes.queues for name in names)]
+            for queue in (pool, quarantine_of(pool))
         ),
     ]
     async with AsyncExitStack() as running:

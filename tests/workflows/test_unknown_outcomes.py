@@ -6,6 +6,7 @@ from temporalio.client import Client
 from imagemill.domain.errors import NotBilled, NotSent, OutcomeUnknown
 from imagemill.domain.item import ItemRecord
 from imagemill.domain.messages import ImageOutcome
+from imagemill.domain.pools import quarantine_of
 from tests.fakes.activities import FakeActivities, Step, answers, beating, bought, bug, fails, silent
 from tests.workflows.mill import LOSING, QUICK, Mill, working
 
@@ -27,7 +28,7 @@ async def test_a_lost_call_is_written_off_and_bought_again_in_quarantine(engine:
     assert [call.attempt for call in mill.fakes.calls] == [1, 1]
     assert [call.queue for call in mill.fakes.calls] == [
         mill.workplace.image_queue,
-        mill.workplace.quarantine_queue,
+        quarantine_of(mill.workplace.image_queue),
     ]
     assert [(a.outcome, a.code) for a in item(mill).attempts] == [
         ("written_off", "worker_lost"),
@@ -75,7 +76,7 @@ async def test_start_to_close_is_a_lost_call_too(engine: Client) -> None:
         await mill.run()
     assert [(call.attempt, call.queue) for call in mill.fakes.calls] == [
         (1, mill.workplace.image_queue),
-        (1, mill.workplace.quarantine_queue),
+        (1, quarantine_of(mill.workplace.image_queue)),
     ]
     assert item(mill).attempts[0].outcome == "written_off"
 

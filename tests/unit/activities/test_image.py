@@ -1,15 +1,18 @@
 import asyncio
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.image import Images
+from activities.image import Images, Search
 from activities.plans import Plans
 from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.errors import AccountTrouble, NotBilled, NotSent, OutcomeUnknown, Refused
 from imagemill.domain.messages import GENERATE, ImageOutcome, ImageTask, Times
+from imagemill.domain.pace import Pace, Told
+from imagemill.pacing.gate import FAILURES_IN_A_ROW, PROVIDER_FAILING, Gate
 from tests.fakes.provider import ScriptedProvider, generated, picture
 from tests.unit.activities.places import Shop, call
 
@@ -17,7 +20,7 @@ CATALOGUE = Catalogue.load()
 COST = 10 * 5_000 + 196 * 30_000
 
 
-def task(*, look_first: bool = False, run: str | None = None) -> ImageTask:
+def task(*, look_first: bool = False, run: str | None = None, insists: bool = False) -> ImageTask:
     return ImageTask(
         job="job_1",
         tenant="t",
@@ -26,6 +29,7 @@ def task(*, look_first: bool = False, run: str | None = None) -> ImageTask:
         reservation="r1",
         run=environment().info.workflow_run_id or "" if run is None else run,
         look_first=look_first,
+        insists=insists,
         times=Times(),
     )
 
@@ -37,15 +41,27 @@ def environment(*, attempt: int = 1, seconds_ago: float = 0) -> ActivityEnvironm
     return made
 
 
-def images(shop: Shop, provider: ScriptedProvider) -> Images:
-    return Images(Plans(shop.control), provider, shop.delivery, CATALOGUE)
+def open_gate() -> Gate:
+    return Gate("w", (15, 300), time.time)
+
+
+def images(shop: Shop, provider: ScriptedProvider, gate: Gate | None = None) -> Images:
+    return Images(
+        Plans(shop.control), provider, shop.delivery, CATALOGUE, gate=gate or open_gate(), pool="reseller"
+    )
 
 
 async def buy(
-    shop: Shop, provider: ScriptedProvider, *, env: ActivityEnvironment | None = None, **said: bool
+    shop: Shop,
+    provider: ScriptedProvider,
+    *,
+    env: ActivityEnvironment | None = None,
+    gate: Gate | None = None,
+    insists: bool = False,
 ) -> ImageOutcome:
     await shop.plan()
-    return await (env or environment()).run(images(shop, provider).generate, task(**said))  # type: ignore[arg-type]
+    buying = images(shop, provider, gate)
+    return await (env or environment()).run(buying.generate, task(insists=insists))
 
 
 async def test_an_item_is_bought_stored_and_settled_by_its_usage() -> None:
@@ -55,7 +71,7 @@ async def test_an_item_is_bought_stored_and_settled_by_its_usage() -> None:
     assert (outcome.kind, outcome.paid_nano, outcome.warnings) == ("stored", COST, [])
     assert outcome.call
     assert not outcome.call.estimated
-    assert outcome.call.reservation == "r1"
+    assert (outcome.call.reservation, outcome.call.pool) == ("r1", "reseller")
     assert shop.delivered.data("shop/job_1/a/1.png") == picture()
     assert provider.calls == [(shop.item.request, 600)]
     assert "private" not in outcome.model_dump_json()
@@ -166,8 +182,121 @@ async def test_fewer_images_and_another_format_are_warned_of() -> None:
 async def test_look_finds_what_is_stored() -> None:
     shop = Shop()
     await shop.plan()
-    looking = images(shop, ScriptedProvider())
+    looking = Search(Plans(shop.control), shop.delivery)
 
     assert (await environment().run(looking.look, task())).call is None
     stored = await shop.delivery.store(shop.place, call("r0"), [picture()])
     assert (await environment().run(looking.look, task())).call == stored
+
+
+# --- the gate ------------------------------------------------------------------------------------
+
+KEY_TROUBLE = AccountTrouble("invalid_api_key", "req_3")
+TOLD = Told(images_limit=50, images_left=12)
+
+
+async def test_a_call_that_the_gate_keeps_back_is_an_answer_and_no_call() -> None:
+    gate, provider = open_gate(), ScriptedProvider(KEY_TROUBLE)
+    first = await buy(Shop(), provider, gate=gate)
+    second = await buy(Shop(), provider, gate=gate)
+
+    assert (first.kind, first.code, first.wait) == ("account", "invalid_api_key", None)
+    assert (second.kind, second.code, second.paid_nano) == ("account", "invalid_api_key", None)
+    assert second.wait
+    assert 14 < second.wait <= 15
+    assert len(provider.calls) == 1
+
+
+async def test_who_insists_is_let_through_and_ends_the_trouble() -> None:
+    gate = open_gate()
+    await buy(Shop(), ScriptedProvider(KEY_TROUBLE), gate=gate)
+
+    assert (await buy(Shop(), ScriptedProvider(), gate=gate, insists=True)).kind == "stored"
+    assert (await buy(Shop(), ScriptedProvider(), gate=gate)).kind == "stored"
+
+
+@pytest.mark.parametrize("refused", [False, True])
+async def test_the_gate_hears_what_an_answer_tells(refused: bool) -> None:
+    gate, refusal = open_gate(), Refused("blocked", blocked=True)
+    refusal.told = TOLD
+    await buy(Shop(n=3), ScriptedProvider(refusal if refused else generated(told=TOLD)), gate=gate)
+    news = gate.take_news()
+
+    assert news
+    assert (news.calls, news.images, news.refused, news.told) == (1, 3, 0, TOLD)
+
+
+async def test_the_gate_hears_of_a_429() -> None:
+    gate, error = open_gate(), NotBilled("rate_limited", retry_after=7)
+    with pytest.raises(NotBilled):
+        await buy(Shop(), ScriptedProvider(error), gate=gate)
+    news = gate.take_news()
+
+    assert news
+    assert (news.calls, news.refused, news.told) == (1, 1, Told(wait=7))
+
+
+async def test_calls_of_unknown_outcome_close_the_gate_and_a_refusal_between_them_does_not() -> None:
+    gate, unknown = open_gate(), ScriptedProvider(OutcomeUnknown("http_500"))
+    await fail(gate, unknown, FAILURES_IN_A_ROW - 1)
+    await buy(Shop(), ScriptedProvider(Refused("blocked")), gate=gate)
+    await fail(gate, unknown, FAILURES_IN_A_ROW)
+    outcome = await buy(Shop(), unknown, gate=gate)
+
+    assert (outcome.kind, outcome.code) == ("account", PROVIDER_FAILING)
+    assert outcome.wait
+    assert len(unknown.calls) == 2 * FAILURES_IN_A_ROW - 1
+
+
+async def fail(gate: Gate, provider: ScriptedProvider, times: int) -> None:
+    for _ in range(times):
+        with pytest.raises(OutcomeUnknown):
+            await buy(Shop(), provider, gate=gate)
+
+
+async def test_a_worker_that_stops_does_not_send_what_waits_at_the_gate() -> None:
+    gate, provider, env = open_gate(), ScriptedProvider(), environment()
+    gate.adopt(Pace(paused_until=datetime.now(UTC) + timedelta(hours=1)))
+    env.worker_shutdown()
+
+    with pytest.raises(NotSent, match="worker_stopping"):
+        await buy(Shop(), provider, gate=gate, env=env)
+    assert provider.calls == []
+
+
+async def test_what_waits_at_the_gate_can_be_cancelled() -> None:
+    gate, provider, env = open_gate(), ScriptedProvider(), environment()
+    gate.adopt(Pace(paused_until=datetime.now(UTC) + timedelta(hours=1)))
+    buying = asyncio.create_task(buy(Shop(), provider, gate=gate, env=env))
+    while not gate.busy:
+        await asyncio.sleep(0)
+    env.cancel()
+
+    with pytest.raises((asyncio.CancelledError, NotSent)):
+        await buying
+    assert provider.calls == []
+    gate.adopt(Pace())
+    assert not gate.busy
+
+
+async def test_a_model_without_a_price_here_is_not_called() -> None:
+    shop, provider = Shop(), ScriptedProvider()
+    assert shop.item.request
+    shop.item = shop.item.model_copy(update={"request": shop.item.request.model_copy(update={"model": "m"})})
+
+    with pytest.raises(NotSent, match="model_not_priced_here"):
+        await buy(shop, provider)
+    assert provider.calls == []
+
+
+@pytest.mark.xfail(
+    strict=True, reason="a call that was too old to be sent has used up the limit all the same"
+)
+async def test_what_was_not_sent_uses_up_no_limit() -> None:
+    # Where all wait for longer than half the heartbeat timeout, each takes its turn and none is sent.
+    gate = open_gate()
+    gate.adopt(Pace(images_per_minute=5))
+    with pytest.raises(NotSent, match="too_old"):
+        await buy(Shop(), ScriptedProvider(), gate=gate, env=environment(seconds_ago=61))
+
+    assert gate.take_news() is None

@@ -1,3 +1,4 @@
+import hashlib
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,7 @@ from imagemill.domain.item import PlannedItem
 from imagemill.domain.job import Submission
 from imagemill.domain.messages import Estimated, EstimateTask, Plan, PlanTask
 from imagemill.domain.places import estimate_key, file_key, plan_index_key, plan_key, request_key
+from imagemill.inputs.reference import Rules
 from imagemill.templating.process import ProcessTemplating
 from tests.fakes.store import MemoryStore
 
@@ -23,9 +25,9 @@ def submission(**said: Any) -> bytes:
     return Submission.model_validate(base | {"defaults": defaults} | said).model_dump_json().encode()
 
 
-async def plan(store: MemoryStore, run: str = "run_1", **said: Any) -> Plan:
+async def plan(store: MemoryStore, run: str = "run_1", rules: Rules | None = None, **said: Any) -> Plan:
     await store.put(request_key("t", "job_1"), submission(**said))
-    planning = Planning(store, ProcessTemplating(), Catalogue.load())
+    planning = Planning(store, ProcessTemplating(), Catalogue.load(), rules)
     task = PlanTask(job="job_1", tenant="t", run=run)
     return await ActivityEnvironment().run(planning.plan, task)
 
@@ -154,3 +156,132 @@ async def test_a_chunk_says_which_of_its_models_are_uncertain() -> None:
     assert [chunk.uncertain for chunk in answer.chunks] == [["gpt-image-2.6-flare"]]
     assert answer.estimate
     assert answer.estimate.uncertain
+
+
+# --- input images --------------------------------------------------------------------------------
+
+UPLOADED = "file_" + "0" * 26
+MISSING = "file_" + "1" * 26
+URL = "https://images.example/a.png?sig=very-secret"
+INPUTS = {"images": ["{{ row.front }}", " {{ row.back }} "], "mask": "{{ row.mask }}"}
+
+
+async def store_with(rows: str) -> MemoryStore:
+    store = MemoryStore()
+    await store.put(file_key("t", "file_1"), f"id,text,front,back,mask\n{rows}".encode())
+    await store.put(file_key("t", UPLOADED), b"...")
+    return store
+
+
+def faults(store: MemoryStore) -> list[tuple[int | None, str]]:
+    return [(item.line, item.problem.detail) for item in planned(store) if item.problem]
+
+
+async def test_a_row_s_templates_name_its_input_images() -> None:
+    store = await store_with(f"a,x,{URL},{UPLOADED},{UPLOADED}\nb,x,,{URL},\nc,x,,,\n")
+    answer = await plan(store, manifest=FILE | INPUTS)
+    found = [item.request for item in planned(store) if item.request]
+
+    assert answer.invalid_rows == 0
+    assert [(each.images, each.mask) for each in found] == [
+        ((URL, UPLOADED), UPLOADED),
+        ((URL,), None),
+        ((), None),
+    ]
+    maxima = [item.maximum_nano for item in planned(store)]
+    assert maxima[0] > maxima[1] > maxima[2]
+    assert "secret" not in answer.model_dump_json()
+
+
+async def test_a_row_s_images_win_over_the_defaults_and_a_variant_s_over_both() -> None:
+    store = await store_with(f"a,x,{URL},,\nb,x,,,\n")
+    defaults = {"model": "gpt-image-2.5-flare", "images": ["https://images.example/style.png"]}
+    variants = [{"name": "plain"}, {"name": "own", "images": [UPLOADED]}, {"name": "none", "images": []}]
+    await plan(store, manifest=FILE | INPUTS | {"variants": variants}, defaults=defaults)
+
+    found = [(item.custom_id, item.request.images) for item in planned(store) if item.request]
+    assert found == [
+        ("a", (URL,)),
+        ("a", (UPLOADED,)),
+        ("a", ()),
+        ("b", ("https://images.example/style.png",)),
+        ("b", (UPLOADED,)),
+        ("b", ()),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("http://images.example/secret.png,,", "images/0: an http:// address is not fetched; use https://"),
+        ("https://10.0.0.1/secret.png,,", "images/0: is no address that is fetched; it needs a public host"),
+        (f"{URL},secret.png,", "images/1: is no reference to an image"),
+        (f"{URL},s3://shop/secret.png,", "images/1: objects of the bucket 'shop' may not be read here"),
+        ("data:image/png;base64;secret,,", "images/0: an image within the request is not taken"),
+        (f"https://images.example/secret{'a' * 2048},,", "images/0: has 2077 characters"),
+        (f",,{URL}", "mask: a mask says where an image is edited"),
+        (f"{URL},{MISSING},", f"images/1: there is no file {MISSING}"),
+        (f"{UPLOADED},,{MISSING}", f"mask: there is no file {MISSING}"),
+    ],
+)
+async def test_a_reference_that_can_t_be_is_a_bad_row_which_does_not_repeat_it(row: str, says: str) -> None:
+    store = await store_with(f"a,x,{row}\nb,x,{UPLOADED},,\n")
+    answer = await plan(store, manifest=FILE | INPUTS)
+    [(line, detail)] = faults(store)
+
+    assert (line, answer.invalid_rows) == (2, 1)
+    assert detail.startswith(says)
+    assert "secret" not in detail + answer.model_dump_json()
+    assert planned(store)[0].maximum_nano == planned(store)[0].expected_nano == 0
+    assert answer.chunks[0].maximum_nano == planned(store)[1].maximum_nano > 0
+
+
+async def test_a_row_has_sixteen_images_at_most() -> None:
+    store = await store_with(f"a,x,{UPLOADED},,\nb,x,{UPLOADED},{UPLOADED},\n")
+    images = ["{{ row.front }}"] * 16 + ["{{ row.back }}"]
+    await plan(store, manifest=FILE | {"images": images})
+
+    assert faults(store) == [(3, "the row has 17 images; at most 16 are taken")]
+    assert planned(store)[0].names
+
+
+async def test_each_file_is_looked_for_once() -> None:
+    store = await store_with("".join(f"{n},x,{UPLOADED},{MISSING},\n" for n in range(450)))
+    await plan(store, manifest=FILE | INPUTS)
+
+    looked = sorted(key for method, key in store.calls if method == "head")
+    assert looked == [file_key("t", UPLOADED), file_key("t", MISSING)]
+
+
+async def test_files_of_inline_items_are_looked_for_too() -> None:
+    store = MemoryStore()
+    await plan(store, items=[*items(1), {"custom_id": "b", "prompt": "x", "images": [MISSING]}])
+    assert [detail for _, detail in faults(store)] == [
+        f"images/0: there is no file {MISSING}; upload it to /v1/files first"
+    ]
+
+
+async def test_allowed_buckets_and_addresses_are_the_operator_s() -> None:
+    store = await store_with("a,x,s3://shop/a.png,http://images.example/a.png,\n")
+    rules = Rules(buckets=("shop",), allow_http=True)
+    await plan(store, rules=rules, manifest=FILE | INPUTS)
+    assert faults(store) == []
+
+
+async def test_the_provider_is_told_a_hash_of_tenant_and_end_user() -> None:
+    store = MemoryStore()
+    said: dict[str, Any] = {"model": "gpt-image-2.5-flare", "end_user": "alice@example.com"}
+    rows = [{"custom_id": name, "prompt": "x"} for name in "ab"]
+    await plan(store, items=[*rows, {"custom_id": "c", "prompt": "x", "end_user": "bob"}], defaults=said)
+
+    first, second, third = (item.request.safety_identifier for item in planned(store) if item.request)
+    assert first == second == hashlib.sha256(b"t\0alice@example.com").hexdigest()
+    assert first != third
+    assert "alice" not in store.data(plan_key("t", "job_1", 0)).decode()
+
+
+async def test_old_qualities_are_planned_as_what_they_mean() -> None:
+    store = await store_with("a,x,,,\n")
+    variants = [{"name": "a", "quality": "hd"}, {"name": "b", "quality": "standard"}]
+    await plan(store, manifest=FILE | {"variants": variants})
+    assert [item.request.quality for item in planned(store) if item.request] == ["high", "medium"]

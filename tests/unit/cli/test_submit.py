@@ -53,9 +53,9 @@ def test_what_is_not_said_is_left_to_the_service() -> None:
 
 def test_everything_said() -> None:
     options = Options(
-        id="i", prompt="p", where="w", variants=("a:16x16:low",), model="m", size="s", quality="q",
-        format="webp", n=2, key="k", limit_usd="1", on_exhausted="skip", on_unknown="hold", name="n",
-        priority=1,
+        id="i", prompt="p", where="w", images=("a", "b"), mask="m", markup="u",
+        variants=("a:16x16:low",), model="m", size="s", quality="q", format="webp", n=2, key="k",
+        limit_usd="1", on_exhausted="skip", on_unknown="hold", name="n", priority=1,
     )  # fmt: skip
     assert manifest_body(options, "jsonl") == {
         "name": "n",
@@ -65,6 +65,9 @@ def test_everything_said() -> None:
             "id": "i",
             "prompt": "p",
             "where": "w",
+            "images": ["a", "b"],
+            "mask": "m",
+            "markup": "u",
             "variants": [{"name": "a", "size": "16x16", "quality": "low"}],
         },
         "output": {"key": "k"},
@@ -75,6 +78,7 @@ def test_everything_said() -> None:
     assert set(options.given) == {
         "--id", "--prompt", "--where", "--variant", "--model", "--size", "--quality", "--format", "--n",
         "--key", "--limit-usd", "--on-exhausted", "--on-unknown", "--name", "--priority",
+        "--image", "--mask", "--markup",
     }  # fmt: skip
 
 

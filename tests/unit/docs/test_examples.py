@@ -12,6 +12,7 @@ from api.models import JobBody
 from cli.main import app
 from docs.build import ROOT
 from imagemill.domain.catalogue import Catalogue
+from imagemill.pools_file import read_pools
 from imagemill.templating.check import template_problems
 
 HOWTO = ROOT / "docs" / "howto"
@@ -40,10 +41,26 @@ def test_every_shown_choice_of_rows_is_a_template() -> None:
 
 
 def test_the_shown_catalogue_can_be_read(tmp_path: Path) -> None:
-    (text,) = blocks(HOWTO / "use-the-real-provider.md", "toml")
+    (text,) = [text for text in blocks(HOWTO / "use-the-real-provider.md", "toml") if "version =" in text]
     (tmp_path / "catalogue.toml").write_text(text)
     laid_over = set(Catalogue.load(tmp_path / "catalogue.toml").names) - set(Catalogue.load().names)
     assert laid_over == {"their-image-model", "their-flat-model"}
+
+
+class AnyKey(dict[str, str]):
+    """An environment that has every variable."""
+
+    def get(self, key: str, default: object = None) -> str:  # type: ignore[override]
+        return f"a key for {key}"
+
+
+@pytest.mark.parametrize("page", ["use-the-real-provider", "use-azure", "use-a-compatible-provider"])
+def test_the_shown_pools_can_be_read(page: str, tmp_path: Path) -> None:
+    shown = [text for text in blocks(HOWTO / f"{page}.md", "toml") if "[pools." in text]
+    assert shown
+    for text in shown:
+        (tmp_path / "pools.toml").write_text(text)
+        assert read_pools(tmp_path / "pools.toml", AnyKey()).names
 
 
 def test_the_models_that_are_named_are_those_of_the_catalogue() -> None:

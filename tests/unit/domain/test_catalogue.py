@@ -153,6 +153,56 @@ def test_the_older_models_take_no_other_size() -> None:
     assert fields(request(model="gpt-image-2", size="1536x864")) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [
+        ("gpt-image-1-mini", {"mask", "input_fidelity", "complexity", "end_user"}),
+        ("gpt-image-1.5", {"mask", "input_fidelity", "complexity", "end_user"}),
+        ("gpt-image-2", {"mask", "complexity", "end_user"}),
+        ("gpt-image-2.5-flare", {"mask", "markup", "complexity", "end_user"}),
+        ("gpt-image-2.6-sunburst", {"mask", "markup", "complexity", "end_user"}),
+    ],
+)
+def test_what_an_edit_can_say_is_the_models_own(name: str, taken: set[str]) -> None:
+    said = {
+        "mask": {"mask": "m"},
+        "markup": {"markup": "m"},
+        "input_fidelity": {"input_fidelity": "low"},
+        "complexity": {"complexity": "low"},
+        "end_user": {"safety_identifier": "x"},
+    }
+    for field, change in said.items():
+        found = fields(request(model=name, images=["i"], **change))
+        assert found == ([] if field in taken else [field])
+
+
+def test_the_fidelity_is_one_that_the_model_has() -> None:
+    high = {"images": ["i"], "input_fidelity": "high"}
+
+    assert fields(request(model="gpt-image-1.5", **high)) == []
+    [(field, what)] = CATALOGUE.problems(request(model="gpt-image-1-mini", **high), TODAY)
+    assert (field, what) == ("input_fidelity", "gpt-image-1-mini takes low, not high")
+    [(_, what)] = CATALOGUE.problems(request(model="gpt-image-2", **high), TODAY)
+    assert what == "gpt-image-2 does not take it; leave it out"
+
+
+def test_a_mask_and_markup_need_an_image_and_exclude_each_other() -> None:
+    assert fields(request(mask="m")) == ["mask"]
+    assert fields(request(markup="m")) == ["markup"]
+    assert fields(request(images=["i"], mask="m", markup="m")) == ["markup"]
+    assert fields(request(images=["i"] * 17)) == ["images"]
+
+
+def test_images_whose_tokens_can_t_be_counted_are_refused(load: Load) -> None:
+    prices = "\n".join(f'{kind}_{way} = "1"' for kind in ("text", "image") for way in ("in", "out"))
+    catalogue = load(
+        f'version = "1"\n[models.theirs]\n{prices}\ntext_out_tokens = 1\ngrid = {{ low = 16 }}\n'
+    )
+
+    assert fields(request(model="theirs", quality="low"), catalogue) == []
+    assert fields(request(model="theirs", quality="low", images=["i"]), catalogue) == ["images"]
+
+
 def test_formats_backgrounds_and_parameters_are_the_models_own(load: Load) -> None:
     limits = 'formats = ["png"]\nbackgrounds = ["opaque", "auto"]\nparameters = ["background"]'
     catalogue = load(f'version = "1"\n[models.theirs]\nusd_per_image = "0.05"\n{limits}\n')

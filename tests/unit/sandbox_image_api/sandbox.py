@@ -13,6 +13,8 @@ import httpx2
 from openai import AsyncOpenAI
 
 KEY = "key-of-the-tests"
+# All models of the catalog are served on this day.
+TODAY = "2026-11-21"
 DEADLINE_SECONDS = 10.0
 
 
@@ -22,7 +24,10 @@ class Sandbox:
     def __init__(self, ledger: Path, *options: str) -> None:
         command = [sys.executable, "-m", "sandbox.image_api", "--api-key", KEY, "--ledger", str(ledger)]
         self.process = subprocess.Popen(
-            [*command, "--speed", "0", *options], stdout=subprocess.PIPE, text=True, encoding="utf-8"
+            [*command, "--speed", "0", "--today", TODAY, *options],
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
         )
         assert self.process.stdout is not None
         self.greeting = self.process.stdout.readline()
@@ -42,6 +47,11 @@ class Sandbox:
     def generate(self, prompt: str, **fields: Any) -> httpx2.Response:
         body = {"model": "gpt-image-2", "quality": "low", "prompt": prompt, **fields}
         return self.http.post("/v1/images/generations", json=body)
+
+    def edit(self, prompt: str, files: Sequence[tuple[str, Any]], /, **fields: Any) -> httpx2.Response:
+        """Send a form; each file is (parameter, (name, bytes, MIME type))."""
+        form = {"model": "gpt-image-2.5-flare", "quality": "low", "prompt": prompt, **fields}
+        return self.http.post("/v1/images/edits", data=form, files=list(files))
 
     def order_faults(self, *faults: dict[str, Any]) -> Any:
         return self.http.post("/_sandbox/faults", json=faults).raise_for_status().json()

@@ -1,9 +1,6 @@
 import base64
-import json
 from pathlib import Path
-from typing import Any
 
-import jsonschema
 import openai
 import pytest
 
@@ -11,38 +8,6 @@ from sandbox.image_api import pattern
 from tests.unit.sandbox_image_api.sandbox import KEY, Sandbox
 
 pytestmark = pytest.mark.sockets
-
-DESCRIPTION = Path(__file__).parents[4] / "shared" / "data" / "openai-openapi-subset.json"
-# What the description is behind on: free sizes and two qualities came with newer models, and the
-# official client, which is newer, knows them.
-LAGGING = ("size", "quality")
-
-
-def _modern(schema: Any) -> Any:
-    """The description says `nullable` where JSON Schema has a type."""
-    if isinstance(schema, list):
-        return [_modern(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    rest = {name: _modern(part) for name, part in schema.items() if name != "nullable"}
-    return {"anyOf": [rest, {"type": "null"}]} if schema.get("nullable") is True else rest
-
-
-@pytest.fixture(scope="module")
-def description() -> dict[str, Any]:
-    if not DESCRIPTION.exists():
-        pytest.skip("the provider's description of its API is not on this machine")
-    loaded: dict[str, Any] = json.loads(DESCRIPTION.read_text(encoding="utf-8"))
-    return loaded
-
-
-def _check(description: dict[str, Any], name: str, value: Any, *, lagging: bool = False) -> None:
-    components = _modern(description["components"])
-    if lagging:
-        for field in LAGGING:
-            components["schemas"][name]["properties"][field].pop("enum")
-    schema = {"$ref": f"#/components/schemas/{name}", "components": components}
-    jsonschema.Draft202012Validator(schema).validate(value)
 
 
 async def test_the_official_client_gets_its_pictures(sandbox: Sandbox) -> None:
@@ -72,42 +37,10 @@ async def test_the_official_client_gets_its_pictures(sandbox: Sandbox) -> None:
     assert sandbox.outcomes(prompt) == ["answered"]
 
 
-def test_answers_fit_the_description(sandbox: Sandbox, description: dict[str, Any]) -> None:
-    older = sandbox.generate("described", model="gpt-image-1.5")
-    _check(description, "ImagesResponse", older.json())
-    transparent = sandbox.generate("described", background="transparent", output_format="webp")
-    _check(description, "ImagesResponse", transparent.json())
-
-
-def test_newer_answers_fit_the_description_but_for_its_lag(
-    sandbox: Sandbox, description: dict[str, Any]
-) -> None:
-    newer = sandbox.generate("described", model="gpt-image-2.5-flare", quality="xhigh", size="816x816")
-    with pytest.raises(jsonschema.ValidationError):
-        _check(description, "ImagesResponse", newer.json())
-    _check(description, "ImagesResponse", newer.json(), lagging=True)
-
-
-def test_refusals_fit_the_description(sandbox: Sandbox, description: dict[str, Any]) -> None:
-    refusals = [
-        sandbox.generate("x", n=11),
-        sandbox.generate("x", model="dall-e-3"),
-        sandbox.generate("forbidden-input"),
-        sandbox.http.get("/v1/models", headers={"authorization": "Bearer wrong"}),
-        sandbox.http.get("/v1/nothing"),
-        sandbox.http.get("/v1/images/generations"),
-        sandbox.http.post("/v1/images/generations", content=b"{"),
-        sandbox.http.post("/v1/images/generations", content=b'{"\\ud800": 1}'),
-    ]
-    assert [answer.status_code for answer in refusals] == [400, 404, 400, 401, 404, 405, 400, 400]
-    for answer in refusals:
-        _check(description, "ErrorResponse", answer.json())
-
-
-def test_models_fit_the_description(sandbox: Sandbox, description: dict[str, Any]) -> None:
-    models = sandbox.http.get("/v1/models").json()
-    _check(description, "ListModelsResponse", models)
-    assert "gpt-image-2.6-sunburst" in {model["id"] for model in models["data"]}
+def test_models_are_listed(sandbox: Sandbox) -> None:
+    models = {model["id"] for model in sandbox.http.get("/v1/models").json()["data"]}
+    assert "gpt-image-2.6-sunburst" in models
+    assert not {"gpt-image-1", "dall-e-3"} & models
 
 
 async def test_one_model(sandbox: Sandbox) -> None:

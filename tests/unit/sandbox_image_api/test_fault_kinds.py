@@ -36,6 +36,30 @@ REFUSALS = {
     Kind.BILLING_HARD_LIMIT: (openai.BadRequestError, 400, "billing_hard_limit_reached"),
     Kind.INVALID_API_KEY: (openai.AuthenticationError, 401, "invalid_api_key"),
     Kind.UNVERIFIED_ORG: (openai.PermissionDeniedError, 403, None),
+    Kind.ERROR_UNBILLED: (openai.InternalServerError, 500, "server_error"),
+    Kind.ERROR_BILLED: (openai.InternalServerError, 500, "server_error"),
+    Kind.SLOW_START: (openai.InternalServerError, 503, "server_overloaded"),
+    Kind.RATE_LIMIT_TOKENS: (openai.RateLimitError, 429, "rate_limit_exceeded"),
+    Kind.REQUEST_TOO_LARGE: (openai.RateLimitError, 429, "rate_limit_exceeded"),
+    Kind.MODEL_NOT_FOUND: (openai.NotFoundError, 404, "model_not_found"),
+    Kind.CONTENT_POLICY: (openai.BadRequestError, 400, "content_policy_violation"),
+    Kind.MODERATION_INPUT: (openai.BadRequestError, 400, "moderation_blocked"),
+    Kind.MODERATION_OUTPUT: (openai.BadRequestError, 400, "moderation_blocked"),
+    Kind.MODERATION_UNSAID: (openai.BadRequestError, 400, "moderation_blocked"),
+}
+REFUSED_AND_BILLED = {
+    Kind.ERROR_500_BILLED,
+    Kind.ERROR_BILLED,
+    Kind.MODERATION_OUTPUT,
+    Kind.MODERATION_UNSAID,
+}
+STATUSES = {
+    408: "request_timeout",
+    409: "conflict",
+    502: None,
+    503: "server_overloaded",
+    504: None,
+    524: None,
 }
 
 
@@ -47,8 +71,73 @@ async def test_refusals(sandbox: Sandbox, kind: Kind) -> None:
         await call(sandbox, f"refused by {kind}")
     assert (refusal.value.status_code, refusal.value.code) == (status, code)
     assert refusal.value.request_id
-    assert len(sandbox.billed(f"refused by {kind}")) == (kind is Kind.ERROR_500_BILLED)
+    assert len(sandbox.billed(f"refused by {kind}")) == (kind in REFUSED_AND_BILLED)
     assert (await call(sandbox, f"refused by {kind}")).data
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("kind", [Kind.ERROR_UNBILLED, Kind.ERROR_BILLED])
+def test_statuses_after_which_the_outcome_is_unknown(sandbox: Sandbox, kind: Kind, status: int) -> None:
+    prompt = f"{status} by {kind}"
+    sandbox.order_faults({"kind": kind, "status": status})
+    answer = sandbox.generate(prompt)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, STATUSES[status])
+    assert len(sandbox.billed(prompt)) == (kind is Kind.ERROR_BILLED)
+    assert sandbox.outcomes(prompt) == [f"error_{status}"] * (kind is Kind.ERROR_BILLED)
+
+
+def test_a_gateway_has_a_status(sandbox: Sandbox) -> None:
+    sandbox.order_faults({"kind": "non_json_500", "status": 502})
+    answer = sandbox.generate("gateway")
+    assert (answer.status_code, answer.text[:6]) == (502, "<html>")
+
+
+def test_requested_above_the_limit_never_succeeds(sandbox: Sandbox) -> None:
+    sandbox.order_faults({"kind": "request_too_large"})
+    answer = sandbox.generate("many", n=4)
+    assert "Request too large" in answer.json()["error"]["message"]
+    assert "Limit 3, Requested 4." in answer.json()["error"]["message"]
+    assert "retry-after" not in answer.headers
+
+
+def test_a_block_may_not_say_where_it_was_made(sandbox: Sandbox) -> None:
+    error = sandbox.generate("something forbidden-unsaid").json()["error"]
+    assert (error["code"], error["moderation_details"]) == (
+        "moderation_blocked",
+        {"categories": ["violence"]},
+    )
+    assert len(sandbox.billed("something forbidden-unsaid")) == 1
+
+
+def test_base64_with_line_breaks_and_without_padding(sandbox: Sandbox) -> None:
+    whole = sandbox.generate("odd").json()["data"][0]["b64_json"]
+    sandbox.order_faults({"kind": "odd_base64"})
+    odd = sandbox.generate("odd").json()["data"][0]["b64_json"]
+    assert odd != whole
+    assert odd.replace("\n", "") == whole.rstrip("=")
+    assert max(map(len, odd.split("\n"))) == 76
+
+
+def test_what_is_no_base64(sandbox: Sandbox) -> None:
+    sandbox.order_faults({"kind": "broken_base64"})
+    text = sandbox.generate("broken").json()["data"][0]["b64_json"]
+    with pytest.raises(ValueError, match="base64"):
+        base64.b64decode(text, validate=True)
+
+
+def test_a_data_url_in_the_place_of_base64(sandbox: Sandbox) -> None:
+    sandbox.order_faults({"kind": "data_url"})
+    head, text = sandbox.generate("data url").json()["data"][0]["b64_json"].split(",")
+    assert head == "data:image/png;base64"
+    assert pattern.read(base64.b64decode(text)) == pattern.of("data url")
+
+
+def test_a_task_in_the_place_of_images(sandbox: Sandbox) -> None:
+    sandbox.order_faults({"kind": "task_instead"})
+    answer = sandbox.generate("task")
+    assert answer.status_code == 200
+    assert set(answer.json()) == {"task_id", "status"}
+    assert len(sandbox.billed("task")) == 1
 
 
 async def test_a_rate_limit_says_when_to_come_back(sandbox: Sandbox) -> None:
@@ -125,8 +214,8 @@ def test_a_drip_comes_in_many_pieces(sandbox: Sandbox) -> None:
 
 
 async def test_a_read_timeout_does_not_end_a_drip(sandbox: Sandbox) -> None:
-    sandbox.order_faults({"kind": "drip", "seconds": 0.8})
-    timeout = httpx2.Timeout(0.3)
+    sandbox.order_faults({"kind": "drip", "seconds": 2.5})
+    timeout = httpx2.Timeout(2)
     async with sandbox.client() as client:
         answer = await client.images.generate(prompt="dripped", model="gpt-image-2", timeout=timeout)
     assert answer.data
@@ -210,6 +299,7 @@ async def test_extra_fields(sandbox: Sandbox) -> None:
 
 def test_the_plan_can_be_seen_and_cleared(sandbox: Sandbox) -> None:
     fault = {"kind": "hang", "match": "nobody", "times": 2, "skip": 1, "probability": 0.5, "seconds": 3.0}
+    fault |= {"endpoint": "edits", "status": 503}
     sandbox.order_faults(fault)
     assert sandbox.http.get("/_sandbox/faults").json() == [{**fault, "seen": 0, "hits": 0}]
     assert sandbox.http.delete("/_sandbox/faults").json() == []

@@ -46,6 +46,26 @@ def test_one_image_cannot_become_fewer() -> None:
     assert [strikes(plan, "x"), strikes(plan, "x", n=2)] == [None, Kind.FEWER_IMAGES]
 
 
+def test_a_slow_start_ends_by_itself() -> None:
+    now = 100.0
+    plan = FaultPlan(clock=lambda: now)
+    plan.replace([Fault(kind=Kind.SLOW_START, seconds=10)])
+    assert strikes(plan, "x") is Kind.SLOW_START
+    now = 109.9
+    assert strikes(plan, "x") is Kind.SLOW_START
+    now = 110.0
+    assert strikes(plan, "x") is None
+
+
+def test_only_streams_break_off() -> None:
+    assert strikes(planned(Fault(kind=Kind.STREAM_ERROR)), "x") is None
+
+
+def test_a_fault_can_be_for_one_endpoint() -> None:
+    assert strikes(planned(Fault(kind=Kind.HANG, endpoint="edits")), "x") is None
+    assert strikes(planned(Fault(kind=Kind.HANG, endpoint="generations")), "x") is Kind.HANG
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -54,6 +74,7 @@ def test_one_image_cannot_become_fewer() -> None:
         b'{"kind": "hang"}',
         b"x",
         b'[{"kind":"hang","times":-1}]',
+        b'[{"kind":"error_billed","status":418}]',
     ],
 )
 def test_bad_plans_are_refused(body: bytes) -> None:

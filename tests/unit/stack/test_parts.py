@@ -129,6 +129,15 @@ def test_the_image_api_gets_none_of_our_settings(
     assert ("--speed", "0.5") in pairs(part.command())
 
 
+def test_the_image_api_is_told_its_profile_and_its_limits(book: PortBook, tmp_path: Path) -> None:
+    plain = ImageApi("sk", tmp_path / "ledger.jsonl", 0.5, book)
+    assert plain.url.endswith("/v1")
+    assert not {"--images-per-minute", "--tokens-per-minute"} & set(plain.command())
+    limited = ImageApi("sk", tmp_path / "x.jsonl", 0, book, profile="azure", images_per_minute=5)
+    assert {("--profile", "azure"), ("--images-per-minute", "5")} <= pairs(limited.command())
+    assert limited.url.endswith("/openai")
+
+
 def test_a_mark_of_an_earlier_worker_is_no_sign_of_readiness(tmp_path: Path) -> None:
     worker = Worker(2, tmp_path, {})
     (tmp_path / "worker-2.ready").touch()

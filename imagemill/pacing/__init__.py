@@ -1,0 +1,1 @@
+"""How a worker keeps the pace of the provider accounts that it calls."""
