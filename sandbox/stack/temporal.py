@@ -17,7 +17,7 @@ SEARCH_ATTRIBUTES = ("ImagemillTenant", "ImagemillState")
 # Fairness keys are ignored without the first. The second ends a stopping worker's polls on the server's side:
 # without it a task may be handed to a poll that its worker has just given up, and is lost until it times out.
 # The others let a workflow's steps follow each other at once: by default a queue hands on about 20 a second
-# after a burst. With one partition a queue's rate is kept exactly: four of them share it, and waste a seventh.
+# after a burst. With one partition a queue's rate is kept exactly; four would share it, and waste a seventh.
 DYNAMIC_CONFIG = {
     "matching.numTaskqueueReadPartitions": "1",
     "matching.numTaskqueueWritePartitions": "1",

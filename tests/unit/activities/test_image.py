@@ -268,8 +268,9 @@ async def test_what_waits_at_the_gate_can_be_cancelled() -> None:
     gate, provider, env = open_gate(), ScriptedProvider(), environment()
     gate.adopt(Pace(paused_until=datetime.now(UTC) + timedelta(hours=1)))
     buying = asyncio.create_task(buy(Shop(), provider, gate=gate, env=env))
-    while not gate.busy:
+    for _ in range(20):
         await asyncio.sleep(0)
+    assert gate.busy
     env.cancel()
 
     with pytest.raises((asyncio.CancelledError, NotSent)):

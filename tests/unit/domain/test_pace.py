@@ -77,6 +77,32 @@ def test_the_queue_counts_calls_and_not_images(images_a_call: float, per_second:
     assert Pace().dispatches_a_second(images_a_call) is None
 
 
+@pytest.mark.parametrize(
+    ("pace", "tokens_a_call", "per_second"),
+    [
+        (Pace(images_per_minute=60, tokens_per_minute=6000), 1000, 0.1 * MARGIN),
+        (Pace(images_per_minute=60, tokens_per_minute=6_000_000), 1000, 1.0),
+        (Pace(tokens_per_minute=6000), 1000, 0.1 * MARGIN),
+        (Pace(images_per_minute=60, tokens_per_minute=6000), 0, 1.0),
+        (Pace(tokens_per_minute=6000), 0, None),
+    ],
+)
+def test_the_queue_keeps_both_limits(pace: Pace, tokens_a_call: float, per_second: float | None) -> None:
+    rate = pace.dispatches_a_second(1, tokens_a_call)
+
+    assert rate == (None if per_second is None else pytest.approx(per_second))
+
+
+def test_the_tokens_of_a_call_are_learnt() -> None:
+    state = PoolState.of(100, 100_000)
+    state.hear(news(10, tokens=5000), T0)
+    assert state.tokens_a_call == 500
+    for second in range(100):
+        state.hear(news(10, tokens=20_000), at(second))
+
+    assert state.tokens_a_call == pytest.approx(2000, abs=1)
+
+
 def test_the_images_of_a_call_are_learnt() -> None:
     state = PoolState.of(100, None)
     for second in range(100):

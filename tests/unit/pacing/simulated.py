@@ -191,7 +191,8 @@ class Works:
         end = now() + seconds
         while now() < end:
             self._begin(self._chance.choice(self.gates), *call())
-            rate = self.state.pace(today()).dispatches_a_second(self.state.images_a_call)
+            state = self.state
+            rate = state.pace(today()).dispatches_a_second(state.images_a_call, state.tokens_a_call)
             assert rate
             await asyncio.sleep(1 / rate)
 

@@ -133,7 +133,7 @@ def test_calls_that_are_large_for_the_limit_still_use_it(case: Case, evenly: boo
 
 @pytest.mark.parametrize(
     "case",
-    xfail([Case(60, 3, (1,))], NO_SHARE) + [Case(60, 1, (1,))],
+    [Case(60, 1, (1,)), *xfail([Case(60, 3, (1,))], NO_SHARE)],
     ids=str,
 )
 def test_after_a_rest_a_burst_is_within_what_the_provider_holds(case: Case) -> None:

@@ -122,14 +122,15 @@ def test_which_limit_refused_is_told_with_the_answers_after_it() -> None:
 def test_kept_news_are_told_with_what_comes_after() -> None:
     async def story() -> None:
         made = gate()
-        made.failed(await made.enter(2, 0), refusal(1))
+        made.failed(await made.enter(2, 100), refusal(1))
         first = made.take_news()
         assert first
         await asyncio.sleep(2)
-        await call(made, images=3)
+        made.succeeded(await made.enter(3, 50), None)
         made.keep_news(first)
+        told = Told(wait=1, over="images")
         news = made.take_news()
-        assert news == PoolNews(worker="w", calls=2, images=5, refused=1, told=Told(wait=1, over="images"))
+        assert news == PoolNews(worker="w", calls=2, images=5, tokens=150, refused=1, told=told)
         assert made.take_news() is None
 
     run(story())
