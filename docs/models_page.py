@@ -10,8 +10,8 @@ from imagemill.domain.request import ImageRequest
 
 INTRO = """\
 The models that Imagemill can price, from the catalogue that ships with it, version `{version}`. A file of
-the operator's own (`IMAGEMILL_PRICES_CATALOGUE`) is laid over it. A model that is not here can be bought if the
-job states its price of an image under `prices`.
+the operator's own (`IMAGEMILL_PRICES_CATALOGUE`) is laid over it. A model that is not here can be bought if
+the job states its price of an image under `prices`.
 
 Any model takes `prompt`, `n` from 1 to 10, and `auto` as size and as quality."""
 
