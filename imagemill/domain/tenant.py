@@ -199,9 +199,12 @@ class TenantAccount(BaseModel):
 
     @staticmethod
     def _as_told(lease: TenantLease, records: Spending) -> Spending:
-        """Records that are complete: what they no longer show as written off was recovered since."""
+        """Records that are complete: what they no longer show as written off was recovered since.
+
+        What was told as recovered stays so: what the records show as written off came besides.
+        """
         back = {
-            model: max(0, told.ever_written_off - records.get(model, Spend()).written_off)
+            model: max(told.recovered, told.ever_written_off - records.get(model, Spend()).written_off)
             for model, told in lease.spent.items()
         }
         return merged([records, {model: Spend(recovered=amount) for model, amount in back.items()}])

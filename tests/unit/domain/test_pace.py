@@ -147,14 +147,6 @@ def test_what_is_told_of_one_limit_leaves_the_other() -> None:
     assert (state.limit, state.tokens) == (50, 900)
 
 
-@pytest.mark.xfail(strict=True, reason="of a tokens limit all is used, of an images limit MARGIN")
-def test_of_a_tokens_limit_a_margin_is_left_too() -> None:
-    tokens = PoolState.of(None, 100_000).pace(T0).tokens_per_minute
-
-    assert tokens
-    assert tokens <= 100_000 * MARGIN
-
-
 NEWS = st.builds(
     lambda images, refused, wait, over, known: news(
         images,

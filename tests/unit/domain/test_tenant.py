@@ -690,6 +690,20 @@ def test_an_exact_close_counts_what_the_records_show_and_frees_the_rest() -> Non
     assert account.days == {TODAY: spent(10), TOMORROW: spent(15, 2)}
 
 
+@pytest.mark.parametrize("recovered", [0, 4, 15])
+@pytest.mark.parametrize("written_off", [0, 4, 15, 20])
+def test_an_exact_close_counts_a_write_off_that_came_after_a_recovered_one(
+    recovered: int, written_off: int
+) -> None:
+    """One call was lost and found again, which was told; then another one was lost, which was not."""
+    account = an_account(a=60)
+    tell(account, 2, spent={"m": Spend(written_off=recovered)})
+    tell(account, 3, spent={"m": Spend(settled=10, recovered=recovered)})
+    account.close("a", {"m": Spend(settled=12, written_off=written_off)}, exact=True)
+
+    assert total(account.days[TODAY]) == Spend(settled=12, written_off=written_off)
+
+
 @pytest.mark.parametrize(
     ("told", "found"),
     [

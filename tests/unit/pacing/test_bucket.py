@@ -84,6 +84,15 @@ def test_an_older_call_is_not_believed_over_a_newer_one() -> None:
     assert made.wait_for(1, T + 5) == pytest.approx(1)
 
 
+def test_what_was_refused_is_there_after_the_told_wait_and_no_more() -> None:
+    made = bucket(60)
+    made.empty(4, 12, T)
+
+    assert made.wait_for(4, T) == pytest.approx(12)
+    assert made.wait_for(4, T + 12) == pytest.approx(0, abs=1e-6)
+    assert made.wait_for(8, T + 12) == pytest.approx(4)
+
+
 @given(
     st.floats(1, 1e7),
     st.integers(1, 5),
