@@ -20,6 +20,7 @@ from api.models import (
     JobAnswer,
 )
 from api.problems import JOB_LOST, NOT_FOUND, Problem
+from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.errors import ObjectMissing, explain
 from imagemill.domain.item import Problem as ItemProblem
 from imagemill.domain.job import ENDED, Hold, JobSummary, Progress, Report
@@ -52,7 +53,7 @@ async def status_of(parts: Context, tenant: str, job: str) -> JobAnswer:
     chunks = await asyncio.gather(*(parts.engine.chunk_progress(job, chunk) for chunk in summary.open_chunks))
     progress = _sum([summary.ended, *(chunk for chunk in chunks if chunk)])
     rows = await _invalid_rows(parts, tenant, job, summary.invalid_rows)
-    return _answer(job, summary, progress, rows)
+    return _answer(job, summary, progress, rows, parts.catalogue)
 
 
 async def _claimed(parts: Context, tenant: str, job: str) -> JobSummary | None:
@@ -100,7 +101,9 @@ def _sum(parts: list[Progress]) -> Progress:
     return whole
 
 
-def _answer(job: str, summary: JobSummary, progress: Progress, rows: InvalidRows | None) -> JobAnswer:
+def _answer(
+    job: str, summary: JobSummary, progress: Progress, rows: InvalidRows | None, catalogue: Catalogue
+) -> JobAnswer:
     counts = progress.counts
     pending = None if summary.items is None else summary.items - counts.terminal - progress.running
     per_minute = _rate(summary, counts.images)
@@ -127,7 +130,7 @@ def _answer(job: str, summary: JobSummary, progress: Progress, rows: InvalidRows
         warnings=summary.warnings,
         images_per_minute=per_minute,
         seconds_left=_left(summary, counts.terminal),
-        hold=hold and _hold(hold),
+        hold=hold and _hold(hold, catalogue),
         failure=_failure(summary),
         invalid_rows=rows,
         links={name: f"/v1/jobs/{job}{path}" for name, path in _LINKS.items()},
@@ -145,16 +148,23 @@ def _cost(summary: JobSummary, progress: Progress) -> CostAnswer:
     )
 
 
-def _hold(hold: Hold) -> HoldAnswer:
+def _hold(hold: Hold, catalogue: Catalogue) -> HoldAnswer:
     return HoldAnswer(
         code=hold.code,
-        detail=explain(hold.code),
+        detail=explain(hold.code) + _of_what(hold, catalogue),
         since=hold.since,
         next_probe=hold.next_probe,
         smallest_usd=None if hold.smallest_nano is None else format_usd(hold.smallest_nano),
         likely_usd=None if hold.likely_nano is None else format_usd(hold.likely_nano),
         until=hold.until,
     )
+
+
+def _of_what(hold: Hold, catalogue: Catalogue) -> str:
+    """Which account and model a provider's trouble is about, and what follows the model."""
+    said = f" Pool {hold.pool}, model {hold.model}." if hold.pool and hold.model else ""
+    successor = hold.model and hold.code == "model_not_found" and catalogue.successor(hold.model)
+    return said + (f" {successor} follows {hold.model}." if successor else "")
 
 
 def estimate_answer(estimate: Estimate) -> EstimateAnswer:

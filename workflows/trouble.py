@@ -46,6 +46,9 @@ class Trouble:
             return
         self._state.failed_over.pop(model, None)
         self._hold(outcome.code or "account", outcome.wait)
+        if hold := self._state.hold:
+            hold.pool = queues[used].split(".")[1] if queues else None
+            hold.model = self._state.models[model] if model < len(self._state.models) else None
 
     def refused(self, index: int, code: str | None) -> None:
         """An item was refused for what it is; several alike in a row mean something else than one."""

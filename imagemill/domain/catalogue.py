@@ -103,6 +103,11 @@ class Catalogue:
         """The models that have no price any more, by name."""
         return sorted(self._retired.values(), key=lambda gone: gone.name)
 
+    def successor(self, name: str) -> str | None:
+        """What follows a model that is shut down, or will be."""
+        known = self._models.get(name) or self._retired.get(name)
+        return known.successor if known else None
+
     def model(self, name: str) -> Model:
         """The model of that name.
 

@@ -79,6 +79,10 @@ class Hold(BaseModel):
     """By how much the cap has to be raised at least, for one more item."""
     likely_nano: int | None = None
     """By how much, for all items at what they are expected to cost."""
+    pool: str | None = None
+    """The provider account that is in trouble, the last that was tried."""
+    model: str | None = None
+    """What was asked of it."""
     until: datetime | None = None
     """When it ends by itself, because a window of the tenant's turns."""
 
