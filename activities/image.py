@@ -69,8 +69,7 @@ class Images:
                     if found:
                         return ImageOutcome(kind="stored", call=found)
                 inputs = await self._fetch(task, place)
-                ticket = await self._enter(task, place)
-                _check_age(task, pulse)
+                ticket = await self._enter(task, place, pulse)
             except InTrouble as trouble:
                 return ImageOutcome(kind="account", code=trouble.code, wait=trouble.wait)
             except asyncio.CancelledError:
@@ -83,8 +82,8 @@ class Images:
                 return ImageOutcome(kind="refused", code=refusal.code, where=refusal.where)
             return await _shielded(self._buy(task, place, inputs, ticket))
 
-    async def _enter(self, task: ImageTask, place: Place) -> Ticket:
-        """Wait for the call's turn."""
+    async def _enter(self, task: ImageTask, place: Place, pulse: Pulse) -> Ticket:
+        """Wait for the call's turn, but not until it is too old to be made."""
         request = place.item.request
         if request is None:
             raise NotSent("nothing_to_buy")
@@ -93,9 +92,19 @@ class Images:
         tokens = (
             self._catalogue.model(request.model).tokens(request) if request.model in self._catalogue else 0
         )
-        return await self._gate.enter(
-            request.n, tokens, stopping=activity.is_worker_shutdown, insists=task.insists
+        ticket = await self._gate.enter(
+            request.n,
+            tokens,
+            patience=_time_left(task, pulse),
+            stopping=activity.is_worker_shutdown,
+            insists=task.insists,
         )
+        try:
+            _time_left(task, pulse)
+        except NotSent:
+            self._gate.give_back(ticket)
+            raise
+        return ticket
 
     async def _fetch(self, task: ImageTask, place: Place) -> SentInputs:
         request = place.item.request
@@ -215,10 +224,12 @@ def _look_first(task: ImageTask) -> bool:
     return task.look_first or info.attempt > 1 or info.workflow_run_id != task.run
 
 
-def _check_age(task: ImageTask, pulse: Pulse) -> None:
-    age = pulse.age()
-    if age > task.times.heartbeat_timeout / 2:
+def _time_left(task: ImageTask, pulse: Pulse) -> float:
+    """Seconds in which the call may still be made, by when the engine handed it out."""
+    left = task.times.heartbeat_timeout / 2 - pulse.age()
+    if left < 0:
         raise NotSent("too_old")
+    return left
 
 
 def _asked_to_cancel() -> bool:

@@ -1,5 +1,6 @@
 """The operator's file of pools and aliases, as TOML."""
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,20 +26,26 @@ def read_pools(path: Path, environment: Mapping[str, str], *, keys: bool = True)
         raise Misconfigured(f"IMAGEMILL_POOLS_FILE: {path.name}: {error}") from None
     problems = [*_shape(data)]
     pools = []
-    for name, table in data.get("pools", {}).items() if not problems else ():
+    for name, table in _tables(data, "pools"):
         try:
             pools.append(_pool(name, table, environment, keys=keys))
         except ValueError as error:
             problems += _said(f"pools.{name}", error)
     aliases = {}
-    for model, said in data.get("aliases", {}).items() if not problems else ():
+    named = {name for name, _ in _tables(data, "pools")}
+    for model, said in _tables(data, "aliases"):
         try:
-            aliases[model] = _alias(model, said, {pool.name for pool in pools})
+            aliases[model] = _alias(model, said, named)
         except ValueError as error:
             problems += _said(f"aliases.{model}", error)
     if problems:
         raise Misconfigured(f"IMAGEMILL_POOLS_FILE: {path.name}: " + "; ".join(problems))
     return Pools(pools, aliases)
+
+
+def _tables(data: Mapping[str, Any], kind: str) -> list[tuple[str, Any]]:
+    tables = data.get(kind, {})
+    return list(tables.items()) if isinstance(tables, dict) else []
 
 
 def _shape(data: Mapping[str, Any]) -> Iterator[str]:
@@ -56,8 +63,27 @@ def _pool(name: str, table: object, environment: Mapping[str, str], *, keys: boo
     said = {key: value for key, value in table.items() if key not in KEY_SOURCES}
     if "api_key" in said:
         raise ValueError("api_key: a key does not belong in this file; name api_key_env or api_key_file")
-    key = _key(table, environment) if keys else ""
-    return Pool.model_validate(said | {"name": name, "api_key": key})
+    missing: ValueError | None = None
+    key = ""
+    if keys:
+        try:
+            key = _key(table, environment)
+        except ValueError as error:
+            missing = error
+    try:
+        pool = Pool.model_validate(said | {"name": name, "api_key": key})
+    except ValidationError as error:
+        raise (Faults(_said("", error), missing) if missing else error) from None
+    if missing:
+        raise missing
+    return pool
+
+
+class Faults(ValueError):
+    """Several things that are wrong with a table."""
+
+    def __init__(self, said: list[str], other: ValueError) -> None:
+        super().__init__("; ".join([*(each.lstrip(".") for each in said), str(other)]))
 
 
 def _key(table: Mapping[str, Any], environment: Mapping[str, str]) -> str:
@@ -65,6 +91,8 @@ def _key(table: Mapping[str, Any], environment: Mapping[str, str]) -> str:
     if len(sources) != 1:
         raise ValueError("it needs api_key_env or api_key_file, one of them")
     place = str(table[sources[0]])
+    if sources[0] == "api_key_env" and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", place):
+        raise ValueError("api_key_env: is no name of a variable; the key itself does not belong in this file")
     if sources[0] == "api_key_env":
         key = environment.get(place, "")
     else:
@@ -82,7 +110,7 @@ def _alias(model: str, said: object, pools: set[str]) -> Alias:
         return Alias(said)
     if isinstance(said, dict) and said.keys() <= {"model", "pool"} and said:
         pool = said.get("pool")
-        if pool is not None and pool not in pools:
+        if pool is not None and not (isinstance(pool, str) and pool in pools):
             raise ValueError(f"there is no pool {pool!r}; there are: {', '.join(sorted(pools))}")
         return Alias(str(said.get("model", model)), pool)
     raise ValueError('must be a model, or { pool = "…" } that still serves it')

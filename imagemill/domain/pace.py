@@ -116,6 +116,7 @@ class PoolState(BaseModel):
     paused_until: datetime | None = None
     trouble: Trouble | None = None
     seen: dict[str, datetime] = Field(default_factory=dict)
+    lowered_at: datetime | None = None
     changed_at: datetime | None = None
     asked: int = 0
     """Images asked for since then."""
@@ -179,15 +180,17 @@ class PoolState(BaseModel):
         if told.wait:
             until = now + timedelta(seconds=told.wait)
             self.paused_until = max(until, self.paused_until or until)
-        if told.over == "tokens" or (
-            self.changed_at and now - self.changed_at < PERIOD and not self.climbing
-        ):
+        if told.over == "tokens":
             return
+        asked = self._asked_a_minute(now)
+        self.climbing, self.changed_at, self.asked = False, now, 0
+        if self.lowered_at and now - self.lowered_at < PERIOD:
+            return
+        self.lowered_at = now
         if self.limit:
             self.rate = max(self.limit / 2, (self.rate or self.limit) * 0.9)
         else:
-            self.rate = max(1.0, (self.rate or self._asked_a_minute(now)) * LOWERED)
-        self.climbing, self.changed_at, self.asked = False, now, 0
+            self.rate = max(1.0, (self.rate or asked) * LOWERED)
 
     def climb(self, now: datetime) -> None:
         """Go faster, if the rate was used and nothing has spoken against it for a period."""

@@ -131,7 +131,8 @@ class Pools:
         alias = next((alias for alias in self._aliases.values() if alias.model == model and alias.pool), None)
         if not wanted and alias and alias.pool in self._pools:
             wanted = [str(alias.pool)]
-        named = [self._pools[name] for name in wanted if name in self._pools] or list(self._pools.values())
+        names = [name for name in wanted if name in self._pools] if wanted else self.names
+        named = [self._pools[name] for name in names]
         found = [pool for pool in named if pool.serves(model)]
         return found if wanted else found[:1]
 

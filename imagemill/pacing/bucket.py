@@ -2,12 +2,15 @@
 
 from collections import deque
 
+ON_THE_WAY = 1.0
+"""Seconds that a call may take to reach the provider: what refills meanwhile is not counted on."""
+
 
 class Bucket:
     """A token bucket that the provider's own words correct. Times are seconds of one clock.
 
-    A limit refills evenly, and never holds more than a minute's worth. Of the refill this worker counts on
-    its share, since others send too; when an answer tells what was left, that is the truth of all of them.
+    A limit refills evenly, and never holds more than a minute's worth. Of it, and of what an answer tells was
+    left, this worker counts on its share, since others send too.
     """
 
     def __init__(self) -> None:
@@ -16,6 +19,7 @@ class Bucket:
         self._level = 0.0
         self._at = 0.0
         self._told_at = float("-inf")
+        self._largest = 0.0
         self._sent: deque[tuple[float, float]] = deque()
 
     def set_limit(self, limit: float | None, workers: int, now: float) -> None:
@@ -34,7 +38,8 @@ class Bucket:
         if self.limit is None:
             return 0.0
         self._refill(now)
-        missing = min(amount, self.limit / self._workers) - self._level
+        self._largest = max(self._largest, min(amount, self.limit))
+        missing = min(amount, self.limit) - self._level
         return max(0.0, missing * 60 * self._workers / self.limit) if missing > 1e-9 else 0.0
 
     def take(self, amount: float, now: float) -> None:
@@ -52,17 +57,28 @@ class Bucket:
             return
         self._told_at = sent_at
         since = sum(amount for at, amount in self._sent if at > sent_at)
-        full = min(self.limit, left + (now - sent_at) * self.limit / 60)
-        self._level, self._at = full - since * self._workers, now
+        refilled = max(0.0, now - sent_at - ON_THE_WAY) * self.limit / 60
+        self._level, self._at = min(self.limit, left + refilled) / self._workers - since, now
+
+    def give_back(self, amount: float) -> None:
+        """What was taken was not sent."""
+        if self.limit is not None:
+            self._level += amount
+        for place in range(len(self._sent) - 1, -1, -1):
+            if self._sent[place][1] == amount:
+                del self._sent[place]
+                return
 
     def empty(self, amount: float, wait: float, now: float) -> None:
-        """So much was refused: it is there after so many seconds, and not before."""
+        """So much was refused: it is there after so many seconds. Where none are told, nothing is left."""
         if self.limit is not None:
+            self._refill(now)
             share = self.limit / self._workers
-            self._level, self._at = min(amount, share) - wait * share / 60, now
+            self._level = min(amount, self.limit) - wait * share / 60 if wait else min(self._level, 0.0)
 
     def _refill(self, now: float) -> None:
         if self.limit is not None:
             share = self.limit / self._workers
-            self._level = min(self.limit, self._level + max(0.0, now - self._at) * share / 60)
+            most = max(share, self._level, self._largest)
+            self._level = min(most, self._level + max(0.0, now - self._at) * share / 60)
         self._at = now

@@ -22,6 +22,8 @@ ONE_MODELS = ("model_not_found", "not_found")
 
 PROVIDER_FAILING = "provider_failing"
 LONGEST_SLEEP = 1.0
+HEARD_AFTER = 3.0
+"""Seconds after which the pool has surely heard what it was told, and its word counts again."""
 
 
 class InTrouble(AccountTrouble):
@@ -68,6 +70,7 @@ class Gate:
         self._turn = asyncio.Lock()
         self._news = PoolNews(worker=worker)
         self._urgent = False
+        self._unheard_until = 0.0
 
     # --- the call -----------------------------------------------------------------------------
 
@@ -76,17 +79,29 @@ class Gate:
         images: int,
         tokens: int,
         *,
+        patience: float = float("inf"),
         stopping: Callable[[], bool] = lambda: False,
         insists: bool = False,
     ) -> Ticket:
-        """Wait until the call may be made, one caller after the other.
+        """Wait until the call may be made, one caller after the other, for as long as patience lasts.
 
         Who ``insists`` is let through as a probe whatever is known of the account's trouble.
 
         Raises:
             InTrouble: it would fail; nothing is sent.
             NotSent: this worker is told to stop.
+            NotBilled: it has to wait for longer; says how long at least. Nothing is sent.
         """
+        try:
+            async with asyncio.timeout(None if patience == float("inf") else patience):
+                return await self._enter(images, tokens, stopping, insists=insists)
+        except TimeoutError:
+            wait = max(1.0, self._wait(images, tokens))
+            raise NotBilled("kept_back", retry_after=wait) from None
+
+    async def _enter(
+        self, images: int, tokens: int, stopping: Callable[[], bool], *, insists: bool
+    ) -> Ticket:
         async with self._turn:
             is_probe = self._mind_trouble(insists=insists)
             while (wait := self._wait(images, tokens)) > 0:
@@ -101,6 +116,11 @@ class Gate:
             self._news.images += images
             self._news.tokens += tokens
             return Ticket(now, images, tokens, is_probe)
+
+    def give_back(self, ticket: Ticket) -> None:
+        """The call was not made after all."""
+        self._images.give_back(ticket.images)
+        self._tokens.give_back(ticket.tokens)
 
     def succeeded(self, ticket: Ticket, told: Told | None) -> None:
         """The provider has answered with images, or has refused them for what they are."""
@@ -118,11 +138,13 @@ class Gate:
                 self._open(error.code, ticket)
         elif isinstance(error, OutcomeUnknown):
             self._in_a_row += 1
-            if self._in_a_row >= FAILURES_IN_A_ROW or ticket.is_probe:
+            if self._in_a_row >= FAILURES_IN_A_ROW or (ticket.is_probe and self._trouble):
                 self._open(PROVIDER_FAILING, ticket)
         elif isinstance(error, NotBilled) and error.code == "rate_limited":
             told = (told or Told()).model_copy(update={"wait": error.retry_after})
             self._back_off(ticket, told)
+        elif isinstance(error, NotBilled) and error.retry_after:
+            self._paused_until = max(self._paused_until, self._clock() + error.retry_after)
         self._hear(ticket, told)
 
     # --- the pool -----------------------------------------------------------------------------
@@ -135,8 +157,10 @@ class Gate:
         self._tokens.set_limit(pace.tokens_per_minute, pace.workers, now)
         if pace.paused_until:
             self._paused_until = max(self._paused_until, pace.paused_until.timestamp())
-        if self._news.trouble or self._news.mended:
+        if self._news.trouble or self._news.mended or now < self._unheard_until:
             return  # it has not heard of ours yet
+        if self._trouble and pace.trouble is None:
+            self._in_a_row = 0
         if pace.trouble is None or not self._trouble or pace.trouble.next_probe > self._trouble.next_probe:
             self._trouble = pace.trouble
 
@@ -146,6 +170,8 @@ class Gate:
         limited = self._pace.images_per_minute is not None or self._pace.tokens_per_minute is not None
         if not (self._urgent or self._is_news(news.told) or (limited and news.calls)):
             return None
+        if news.trouble or news.mended:
+            self._unheard_until = self._clock() + HEARD_AFTER
         self._news, self._urgent = PoolNews(worker=self._worker), False
         return news
 
@@ -158,7 +184,7 @@ class Gate:
                 "images": news.images + now.images,
                 "tokens": news.tokens + now.tokens,
                 "refused": news.refused + now.refused,
-                "told": now.told or news.told,
+                "told": _newer(news.told, now.told),
                 "trouble": now.trouble or (None if now.mended else news.trouble),
                 "mended": now.mended or (news.mended and not now.trouble),
             }
@@ -230,9 +256,15 @@ class Gate:
             self._images.tell(told.images_left, ticket.at, now)
         if told.tokens_left is not None:
             self._tokens.tell(told.tokens_left, ticket.at, now)
-        before = self._news.told
-        longest = max(told.wait or 0.0, (before.wait or 0.0) if before else 0.0) or None
-        self._news.told = told.model_copy(update={"wait": longest})
+        self._news.told = _newer(self._news.told, told)
 
     def _in(self, seconds: float) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC) + timedelta(seconds=seconds)
+
+
+def _newer(before: Told | None, now: Told | None) -> Told | None:
+    """The newer word, with the longest wait of both, and which limit it was that refused."""
+    if before is None or now is None:
+        return now or before
+    longest = max(before.wait or 0.0, now.wait or 0.0) or None
+    return now.model_copy(update={"wait": longest, "over": now.over or before.over})

@@ -193,7 +193,6 @@ def test_a_429_lowers_at_most_once_a_period() -> None:
     assert rates == [once, once, once, once, twice, twice]
 
 
-@pytest.mark.xfail(strict=True, reason="a 429 between two changes of the rate is forgotten, and it climbs")
 def test_a_429_between_two_changes_is_heard() -> None:
     # Nothing is known of the limit; the only word against the rate comes 2 s after the rate was changed.
     state = PoolState.of(None, None)

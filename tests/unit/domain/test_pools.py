@@ -146,7 +146,6 @@ def test_a_call_goes_where_the_job_says_or_to_the_first(
     assert POOLS.queues(model, wanted) == [f"images.{name}.default" for name in serving]
 
 
-@pytest.mark.xfail(strict=True, reason="all pools serve a job whose own pools are all gone")
 def test_a_job_whose_pools_are_gone_goes_nowhere_else() -> None:
     # It named where its prompts may go, and at what factor.
     assert named(POOLS.serving("gpt-image-2", ["gone"])) == []

@@ -71,9 +71,9 @@ def test_what_is_told_counts_from_when_the_call_was_sent() -> None:
     made.take(5, T + 2)
     made.tell(10, T, T + 10)
 
-    # 10 were left at T, 10 have come since, and 5 were sent after it.
-    assert made.wait_for(15, T + 10) == pytest.approx(0, abs=1e-6)
-    assert made.wait_for(16, T + 10) == pytest.approx(1)
+    # 10 were left at T, 9 have come since it arrived there, and 5 were sent after it.
+    assert made.wait_for(14, T + 10) == pytest.approx(0, abs=1e-6)
+    assert made.wait_for(15, T + 10) == pytest.approx(1)
 
 
 def test_an_older_call_is_not_believed_over_a_newer_one() -> None:

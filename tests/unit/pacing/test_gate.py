@@ -163,7 +163,6 @@ def test_an_older_shorter_wait_does_not_end_a_longer_one() -> None:
     assert run(story()) == pytest.approx(30, abs=0.01)
 
 
-@pytest.mark.xfail(strict=True, reason="a 429 that tells no wait fills the bucket up for the next call")
 def test_a_429_without_a_wait_slows_down_too() -> None:
     async def story() -> int:
         made, calls = gate(), 0
@@ -181,7 +180,6 @@ def test_a_429_without_a_wait_slows_down_too() -> None:
     assert run(story()) <= 7
 
 
-@pytest.mark.xfail(strict=True, reason="of errors other than a 429 no wait is kept")
 def test_no_call_before_the_wait_of_another_error_has_passed() -> None:
     async def story() -> float:
         made = gate()

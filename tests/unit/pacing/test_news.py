@@ -100,7 +100,6 @@ def test_of_several_answers_the_newest_is_told_with_the_longest_wait() -> None:
     run(story())
 
 
-@pytest.mark.xfail(strict=True, reason="the answer after a 429 makes forget which limit that was")
 def test_which_limit_refused_is_told_with_the_answers_after_it() -> None:
     # Otherwise the pool lowers the rate of images for a want of tokens.
     async def story() -> None:
@@ -159,7 +158,6 @@ def test_of_kept_trouble_and_its_end_the_later_is_told(mends_first: bool) -> Non
     run(story())
 
 
-@pytest.mark.xfail(strict=True, reason="of kept news the wait is lost once another answer has told something")
 def test_a_kept_wait_is_told() -> None:
     async def story() -> None:
         made = gate()
@@ -283,7 +281,6 @@ def test_it_looks_often_while_there_is_work_and_seldom_otherwise() -> None:
     run(story())
 
 
-@pytest.mark.xfail(strict=True, reason="what the pool showed before it heard ends a trouble just told to it")
 def test_trouble_that_was_just_told_is_not_forgotten_by_an_older_answer() -> None:
     async def story() -> None:
         made, line = gate(), SlowLine(lag=0.5)

@@ -216,7 +216,6 @@ def test_what_is_known_to_have_cost_nothing_is_no_failure(error: CallError) -> N
     run(story())
 
 
-@pytest.mark.xfail(strict=True, reason="a probe that failed after the trouble had ended begins a new one")
 def test_a_probe_that_outlasts_the_trouble_begins_no_new_one() -> None:
     async def story() -> None:
         made = gate()
