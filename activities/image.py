@@ -11,16 +11,17 @@
 import asyncio
 import secrets
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any
 
 from temporalio import activity
 
 from activities.delivery import Delivery, Place
 from activities.heartbeat import Pulse, heartbeats
-from activities.inputs import Inputs
+from activities.inputs import MOST_TRIES, Inputs
 from activities.plans import Plans
 from imagemill.domain.catalogue import Catalogue
-from imagemill.domain.errors import AccountTrouble, CallError, NotSent, Refused, StoreError
+from imagemill.domain.errors import AccountTrouble, CallError, NotSent, OutcomeUnknown, Refused, StoreError
 from imagemill.domain.item import CallRecord, PlannedItem
 from imagemill.domain.messages import GENERATE, LOOK, Found, ImageOutcome, ImageTask
 from imagemill.domain.pools import DEFAULT
@@ -28,7 +29,7 @@ from imagemill.domain.pricing import Usage
 from imagemill.domain.request import ImageRequest
 from imagemill.pacing.gate import Gate, InTrouble, Ticket
 from imagemill.ports import NO_INPUTS, GeneratedImages, ImageProvider, SentInputs
-from imagemill.sniff import facts_of
+from imagemill.sniff import UNKNOWN_FORMAT, facts_of
 
 
 class Images:
@@ -68,7 +69,7 @@ class Images:
                     found = await self._delivery.find(place)
                     if found:
                         return ImageOutcome(kind="stored", call=found)
-                inputs = await self._fetch(task, place)
+                inputs = await self._fetch(task, place, pulse)
                 ticket = await self._enter(task, place, pulse)
             except InTrouble as trouble:
                 return ImageOutcome(kind="account", code=trouble.code, wait=trouble.wait)
@@ -79,7 +80,7 @@ class Images:
             except StoreError:
                 raise NotSent("store_away") from None
             except Refused as refusal:  # only its inputs can be refused here
-                return ImageOutcome(kind="refused", code=refusal.code, where=refusal.where)
+                return ImageOutcome(kind="refused", code=refusal.code, where=refusal.where, called=False)
             return await _shielded(self._buy(task, place, inputs, ticket))
 
     async def _enter(self, task: ImageTask, place: Place, pulse: Pulse) -> Ticket:
@@ -95,6 +96,8 @@ class Images:
         ticket = await self._gate.enter(
             request.n,
             tokens,
+            job=task.job,
+            model=request.model,
             patience=_time_left(task, pulse),
             stopping=activity.is_worker_shutdown,
             insists=task.insists,
@@ -106,14 +109,21 @@ class Images:
             raise
         return ticket
 
-    async def _fetch(self, task: ImageTask, place: Place) -> SentInputs:
+    async def _fetch(self, task: ImageTask, place: Place, pulse: Pulse) -> SentInputs:
+        """The images that the call is given; what was fetched by then is kept for the next try."""
         request = place.item.request
         if request is None or not request.references:
             return NO_INPUTS
         if self._inputs is None:
             raise NotSent("no_inputs_here")  # never without what it names: that would be another image
         attempt = activity.info().attempt
-        return await self._inputs.fetch(task.tenant, task.job, request, attempt=attempt)
+        try:
+            async with asyncio.timeout(_time_left(task, pulse)):
+                return await self._inputs.fetch(task.tenant, task.job, request, attempt=attempt)
+        except TimeoutError:
+            if attempt > MOST_TRIES:
+                raise Refused("input_unreachable") from None
+            raise NotSent("input_slow") from None
 
     async def _call(
         self, request: ImageRequest, inputs: SentInputs, ticket: Ticket, deadline: float
@@ -128,7 +138,10 @@ class Images:
             self._gate.failed(ticket, error)
             raise
         self._gate.succeeded(ticket, generated.told)
-        return generated
+        images = [image for image in generated.images if facts_of(image).format != UNKNOWN_FORMAT]
+        if not images:
+            raise OutcomeUnknown("unreadable_images", generated.request_id)
+        return replace(generated, images=images)
 
     async def _buy(self, task: ImageTask, place: Place, inputs: SentInputs, ticket: Ticket) -> ImageOutcome:
         request = place.item.request

@@ -422,8 +422,7 @@ class Checker:
         return item
 
     def _price(self, item: PlannedItem, request: ImageRequest) -> None:
-        model = self._market.catalogue.model(request.model)
-        estimate = self._estimates[item.index] = model.estimate(request)
+        estimate = self._estimates[item.index] = self._market.estimate(request)
         item.maximum_nano, item.expected_nano = estimate.high_nano, estimate.expected_nano
         item.image_nano = self._submission.prices_nano.get(request.model)
 

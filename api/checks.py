@@ -150,8 +150,8 @@ def _price_problems(parts: Context, body: JobBody) -> list[tuple[str, str]]:
 
 def _cap_problems(parts: Context, body: JobBody) -> list[tuple[str, str]]:
     """Is the cap below what the cheapest item can cost? Of a manifest, one whose prompt is empty."""
-    catalogue = market_of(parts, body).catalogue
-    maxima = [catalogue.model(request.model).maximum(request) for request in _requests(parts, body)]
+    market = market_of(parts, body)
+    maxima = [market.estimate(request).high_nano for request in _requests(parts, body)]
     cheapest, cap = min(maxima, default=0), parse_usd(body.budget.limit_usd)
     if cap >= cheapest:
         return []
@@ -208,10 +208,10 @@ def first_ask(parts: Context, submission: Submission) -> int:
     """What the first items can cost that run at once; 0 where that is not known before the plan is."""
     if submission.items is None:
         return 0
-    catalogue = market_of(parts, submission).catalogue
+    market = market_of(parts, submission)
     at_once = parts.work.window * parts.work.chunks_at_once
     first = islice(_requests(parts, submission), at_once)
-    return sum(catalogue.model(each.model).maximum(each) for each in first)
+    return sum(market.estimate(each).high_nano for each in first)
 
 
 def _duplicates(items: list[ItemBody]) -> list[tuple[str, str]]:

@@ -108,11 +108,11 @@ def _key(table: Mapping[str, Any], environment: Mapping[str, str]) -> str:
 def _alias(model: str, said: object, pools: set[str]) -> Alias:
     if isinstance(said, str) and said:
         return Alias(said)
-    if isinstance(said, dict) and said.keys() <= {"model", "pool"} and said:
-        pool = said.get("pool")
-        if pool is not None and not (isinstance(pool, str) and pool in pools):
+    if isinstance(said, dict) and said.keys() == {"pool"}:
+        pool = said["pool"]
+        if not (isinstance(pool, str) and pool in pools):
             raise ValueError(f"there is no pool {pool!r}; there are: {', '.join(sorted(pools))}")
-        return Alias(str(said.get("model", model)), pool)
+        return Alias(model, pool)
     raise ValueError('must be a model, or { pool = "…" } that still serves it')
 
 

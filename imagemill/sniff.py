@@ -10,6 +10,7 @@ from imagemill.provenance import has_manifest
 
 CONTENT_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp", "gif": "image/gif"}
 UNKNOWN = "application/octet-stream"
+UNKNOWN_FORMAT = "unknown"
 _SAME = {"mpo": "jpeg"}
 """A JPEG that holds another one, as a preview for example."""
 

@@ -380,7 +380,8 @@ class Generation:
             self.trouble.succeeded(index)
             self._succeed(record, outcome.call)
         else:
-            self.trouble.refused(index, outcome.code)
+            if outcome.called:
+                self.trouble.refused(index, outcome.code)
             record.code, record.where = outcome.code, outcome.where
             self.books.end(record, "blocked" if outcome.blocked else "failed")
 
@@ -392,6 +393,8 @@ class Generation:
             self._again(index)
             return
         self.books.write_off(record, reservation, error)
+        if loss == "told":
+            self.trouble.unknown(index)
         self._on_change()
         found = await self._look(index) if loss == "lost" else None
         if found:

@@ -36,6 +36,11 @@ def account_bookkeeping(times: Times) -> ActivityOptions:
     }
 
 
+def queue_rate(times: Times) -> ActivityOptions:
+    """Setting a queue's rate: given up after some tries, since the gates keep the pace without it."""
+    return account_bookkeeping(times) | {"retry_policy": RetryPolicy(maximum_attempts=5)}
+
+
 _UNTIL_DONE = RetryPolicy(
     initial_interval=timedelta(seconds=0.5), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
 )

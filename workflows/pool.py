@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import NoReturn
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from imagemill.domain.messages import Nothing
@@ -51,8 +52,8 @@ class PoolWorkflow:
         while not policies.history_is_long():
             self._wake = False
             self.state.climb(workflow.now())
-            await self._set_rate()
             self._show()
+            await self._set_rate()
             await self._woken()
         self._continue_as_new()
 
@@ -80,12 +81,15 @@ class PoolWorkflow:
         if self._is_set and not _differs(rate, self._rate_set):
             return
         self._is_set, self._rate_set = True, rate
-        await workflow.execute_activity(
-            SET_RATE,
-            RateTask(queue=self.start.queue, per_second=rate),
-            result_type=Nothing,
-            **policies.account_bookkeeping(self.start.times),
-        )
+        try:
+            await workflow.execute_activity(
+                SET_RATE,
+                RateTask(queue=self.start.queue, per_second=rate),
+                result_type=Nothing,
+                **policies.queue_rate(self.start.times),
+            )
+        except ActivityError:
+            workflow.logger.warning("the engine does not set the rate of a queue: only the gates keep it")
 
     def _show(self) -> None:
         pace = self.state.pace(workflow.now())

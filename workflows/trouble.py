@@ -11,6 +11,9 @@ from imagemill.domain.pools import quarantine_of
 ALIKE = 25
 """So many refusals with one code in a row are held for the account's trouble, not the items'."""
 
+UNKNOWN = 8
+"""So many calls of unknown outcome in a row are held as well: each of them is written off."""
+
 PATIENCE_AFTER_RESUME = 10
 """Who resumes such a hold has this many times as many refusals before the next one."""
 
@@ -61,6 +64,16 @@ class Trouble:
             self._hold("alike_refusals", None)
         else:
             self._over(index)
+
+    def unknown(self, index: int) -> None:
+        """Nobody can say whether the call was billed; several in a row are not the items' fault."""
+        state = self._state
+        if state.alike_code != "unknown_outcome":
+            state.alike, state.alike_code = 0, "unknown_outcome"
+        state.alike += 1
+        self._called_at.pop(index, None)
+        if state.alike >= UNKNOWN:
+            self._hold("provider_failing", None)
 
     def succeeded(self, index: int) -> None:
         """A call has brought images: if it was made since the trouble began, that is over."""

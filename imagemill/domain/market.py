@@ -5,6 +5,7 @@ from datetime import date
 
 from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.pools import Pools
+from imagemill.domain.pricing import Estimate
 from imagemill.domain.request import ImageRequest
 
 
@@ -38,6 +39,12 @@ class Market:
         if alias is None or alias.model == request.model:
             return request, []
         return request.model_copy(update={"model": alias.model}), [f"instead_of:{request.model}"]
+
+    def estimate(self, request: ImageRequest) -> Estimate:
+        """What a resolved request costs. Where a pool is not told the size, it may draw the largest."""
+        told = all(pool.size_as == "size" for pool in self._pools.serving(request.model, self._wanted))
+        priced = request if told else request.model_copy(update={"size": "auto"})
+        return self.catalogue.model(request.model).estimate(priced)
 
     def problems(self, request: ImageRequest, today: date) -> list[tuple[str, str]]:
         """What is wrong with a resolved request: (field, what would be right); empty if nothing.

@@ -200,6 +200,8 @@ class ImageOutcome(BaseModel):
     code: str | None = None
     where: str | None = None
     """Which part of the request the code speaks of, where it is one."""
+    called: bool = True
+    """False: it was found out before the call that it can't be made; that says nothing of the provider."""
     wait: float | None = None
     """The call was not made, since the account is known to be in trouble; seconds until one is tried."""
     request_id: str | None = None

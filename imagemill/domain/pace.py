@@ -32,6 +32,8 @@ class Told(BaseModel):
     429. Images are ``input-images`` where there are such headers, otherwise ``requests``.
     """
 
+    model: str | None = None
+    """Which model was asked for: some providers limit each by itself."""
     images_limit: int | None = None
     """Images a minute."""
     images_left: int | None = None
@@ -104,7 +106,9 @@ class PoolState(BaseModel):
     rate: float | None = None
     """Images a minute; None: not limited."""
     limit: int | None = None
-    """Images a minute that the provider allows, as far as known."""
+    """Images a minute that the provider allows, as far as known; the least, of several models."""
+    limits: dict[str, int] = Field(default_factory=dict)
+    """What was told for each model."""
     stated: int | None = None
     """The same, as the operator states it: what the provider tells counts only if it is less."""
     tokens: int | None = None
@@ -172,7 +176,8 @@ class PoolState(BaseModel):
         if told.tokens_limit:
             self.tokens = min(told.tokens_limit, self.tokens_stated or told.tokens_limit)
         if told.images_limit:
-            limit = min(told.images_limit, self.stated or told.images_limit)
+            self.limits[told.model or ""] = told.images_limit
+            limit = min([*self.limits.values(), *([self.stated] if self.stated else [])])
             if limit != self.limit or self.climbing:
                 self.limit, self.rate, self.climbing = limit, _margin(limit), False
 

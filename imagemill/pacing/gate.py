@@ -7,7 +7,7 @@ fails, but for a probe now and then.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from imagemill.domain.errors import AccountTrouble, CallError, NotBilled, NotSent, OutcomeUnknown
@@ -15,13 +15,16 @@ from imagemill.domain.pace import Pace, PoolNews, Told, Trouble
 from imagemill.pacing.bucket import Bucket
 
 FAILURES_IN_A_ROW = 8
-"""So many calls of unknown outcome, and none that succeeded between them, are the provider's trouble."""
+"""So many calls that were not answered, and none that was between them, are the provider's trouble."""
 
 ONE_MODELS = ("model_not_found", "not_found")
 """Trouble of the model that was asked for: the others of its group are served as before."""
 
 PROVIDER_FAILING = "provider_failing"
 LONGEST_SLEEP = 1.0
+A_MOMENT = 60.0
+"""Who was answered within these seconds speaks for the provider, if another job fails."""
+
 HEARD_AFTER = 3.0
 """Seconds after which the pool has surely heard what it was told, and its word counts again."""
 
@@ -45,6 +48,8 @@ class Ticket:
     at: float
     images: int
     tokens: int
+    job: str = ""
+    model: str | None = None
     is_probe: bool = False
     """It was let through to see whether the trouble is over."""
 
@@ -66,7 +71,8 @@ class Gate:
         self._pace = Pace()
         self._paused_until = 0.0
         self._trouble: Trouble | None = None
-        self._in_a_row = 0
+        self._in_a_row: list[str] = []
+        self._answered: dict[str, float] = {}
         self._turn = asyncio.Lock()
         self._news = PoolNews(worker=worker)
         self._urgent = False
@@ -79,6 +85,8 @@ class Gate:
         images: int,
         tokens: int,
         *,
+        job: str = "",
+        model: str | None = None,
         patience: float = float("inf"),
         stopping: Callable[[], bool] = lambda: False,
         insists: bool = False,
@@ -94,7 +102,8 @@ class Gate:
         """
         try:
             async with asyncio.timeout(None if patience == float("inf") else patience):
-                return await self._enter(images, tokens, stopping, insists=insists)
+                ticket = await self._enter(images, tokens, stopping, insists=insists)
+                return replace(ticket, job=job, model=model)
         except TimeoutError:
             wait = max(1.0, self._wait(images, tokens))
             raise NotBilled("kept_back", retry_after=wait) from None
@@ -108,14 +117,14 @@ class Gate:
                 if stopping():
                     raise NotSent("worker_stopping")
                 await asyncio.sleep(min(wait, LONGEST_SLEEP))
-                is_probe = is_probe or self._mind_trouble()
+                is_probe = is_probe or self._mind_trouble(insists=insists)
             now = self._clock()
             self._images.take(images, now)
             self._tokens.take(tokens, now)
             self._news.calls += 1
             self._news.images += images
             self._news.tokens += tokens
-            return Ticket(now, images, tokens, is_probe)
+            return Ticket(now, images, tokens, is_probe=is_probe)
 
     def give_back(self, ticket: Ticket) -> None:
         """The call was not made after all."""
@@ -124,7 +133,8 @@ class Gate:
 
     def succeeded(self, ticket: Ticket, told: Told | None) -> None:
         """The provider has answered with images, or has refused them for what they are."""
-        self._in_a_row = 0
+        self._in_a_row.clear()
+        self._answered[ticket.job] = self._clock()
         if self._trouble and ticket.at >= self._trouble.since.timestamp():
             self._trouble, self._news.mended, self._news.trouble = None, True, None
             self._urgent = True
@@ -136,15 +146,17 @@ class Gate:
         if isinstance(error, AccountTrouble):
             if error.code not in ONE_MODELS:
                 self._open(error.code, ticket)
-        elif isinstance(error, OutcomeUnknown):
-            self._in_a_row += 1
-            if self._in_a_row >= FAILURES_IN_A_ROW or (ticket.is_probe and self._trouble):
-                self._open(PROVIDER_FAILING, ticket)
         elif isinstance(error, NotBilled) and error.code == "rate_limited":
             told = (told or Told()).model_copy(update={"wait": error.retry_after})
             self._back_off(ticket, told)
         elif isinstance(error, NotBilled) and error.retry_after:
             self._paused_until = max(self._paused_until, self._clock() + error.retry_after)
+        if isinstance(error, NotSent):
+            self.give_back(ticket)
+        if isinstance(error, OutcomeUnknown | NotSent) or (
+            isinstance(error, NotBilled) and error.code != "rate_limited"
+        ):
+            self._count_failure(ticket)
         self._hear(ticket, told)
 
     # --- the pool -----------------------------------------------------------------------------
@@ -160,7 +172,7 @@ class Gate:
         if self._news.trouble or self._news.mended or now < self._unheard_until:
             return  # it has not heard of ours yet
         if self._trouble and pace.trouble is None:
-            self._in_a_row = 0
+            self._in_a_row.clear()
         if pace.trouble is None or not self._trouble or pace.trouble.next_probe > self._trouble.next_probe:
             self._trouble = pace.trouble
 
@@ -222,10 +234,22 @@ class Gate:
         if not trouble:
             return False
         left = trouble.next_probe.timestamp() - self._clock()
-        if left > 0 and not insists:
+        if left > 0 and insists:
+            return False  # it shows whether the trouble is over, and takes nobody's turn
+        if left > 0:
             raise InTrouble(trouble.code, left)
         self._trouble = trouble.model_copy(update={"next_probe": self._in(trouble.wait)})
         return True
+
+    def _count_failure(self, ticket: Ticket) -> None:
+        """Is it the provider? Not if it is one job that fails, and others were answered a moment ago."""
+        self._in_a_row.append(ticket.job)
+        now = self._clock()
+        self._answered = {job: at for job, at in self._answered.items() if now - at < A_MOMENT}
+        failing = set(self._in_a_row)
+        blamed = len(failing) > 1 or not self._answered.keys() - failing
+        if (len(self._in_a_row) >= FAILURES_IN_A_ROW and blamed) or (ticket.is_probe and self._trouble):
+            self._open(PROVIDER_FAILING, ticket)
 
     def _open(self, code: str, ticket: Ticket) -> None:
         """The account is in trouble; or still is, if a probe says so."""
@@ -256,7 +280,7 @@ class Gate:
             self._images.tell(told.images_left, ticket.at, now)
         if told.tokens_left is not None:
             self._tokens.tell(told.tokens_left, ticket.at, now)
-        self._news.told = _newer(self._news.told, told)
+        self._news.told = _newer(self._news.told, told.model_copy(update={"model": ticket.model}))
 
     def _in(self, seconds: float) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC) + timedelta(seconds=seconds)

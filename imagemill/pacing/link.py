@@ -39,6 +39,8 @@ class Link:
                 await self._exchange()
             except EngineUnavailable as error:
                 log.warning("the pool can't be reached", pool=self._start.pool, error=str(error))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the gate goes on by what it knows
+                log.error("the pool is not understood", pool=self._start.pool, error=type(error).__name__)
 
     async def _exchange(self) -> None:
         news = self._gate.take_news()

@@ -40,13 +40,18 @@ def read_entries(body: object) -> list[Entry]:
     raise OutcomeUnknown("unreadable_images" if listed else "no_images")
 
 
-def read_usage(body: object) -> Usage | None:
-    """The provider's own count; None where it sent none, or one that can't be read or says nothing."""
+def read_usage(body: object, *, with_images: bool = False) -> Usage | None:
+    """The provider's own count; None where it sent none, or one that can't be read or says nothing.
+
+    Of a call ``with_images`` it must say how many of the tokens were theirs, which cost more than text.
+    """
     usage = _part(body, "usage")
     details_in, details_out = _part(usage, "input_tokens_details"), _part(usage, "output_tokens_details")
     inputs, outputs = _count(usage, "input_tokens"), _count(usage, "output_tokens")
     image_in = _count(details_in, "image_tokens") if details_in else 0
     text_out = _count(details_out, "text_tokens") if details_out else 0
+    if with_images and not _count(details_in, "image_tokens"):
+        return None
     if inputs is None or outputs is None or image_in is None or text_out is None:
         return None
     if image_in > inputs or text_out > outputs:

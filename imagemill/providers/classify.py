@@ -28,6 +28,8 @@ _ACCOUNT_STATUS = {
 }
 """A redirect is not followed, and nothing was bought: its address has to be set."""
 _INVALID = (400, 413, 415, 422)
+_USERS_FAULT = "image_generation_user_error"
+"""The type of blocks; one without a code does not say at which stage."""
 _UNVERIFIED = re.compile(r"organi[sz]ation must be verified", re.IGNORECASE)
 _NO_MODEL = re.compile(r"\bmodel\b.*\b(not exist|not found|no longer|unknown)\b", re.IGNORECASE)
 _WORDS = 4096
@@ -58,7 +60,7 @@ def classify(
 
 def _by_status(error: openai.APIStatusError, words: str, *, free_5xx: bool) -> CallError:
     status, code, request_id = error.status_code, _text(error, "code"), error.request_id
-    if code in _BLOCKED:
+    if code in _BLOCKED or (status in _INVALID and not code and _text(error, "type") == _USERS_FAULT):
         return Refused("blocked", request_id, blocked=True, maybe_billed=_stage(error) != "input")
     if status >= 500:
         return _server_error(error, free=free_5xx)

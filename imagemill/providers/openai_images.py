@@ -69,7 +69,7 @@ class OpenAIImages:
         except Exception:  # noqa: BLE001
             # Something that neither the SDK nor the transport means to raise: it may have been sent.
             raise OutcomeUnknown("connection_lost") from None
-        return await self._read(answer, ends)
+        return await self._read(answer, ends, with_images=bool(inputs.images))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -86,7 +86,7 @@ class OpenAIImages:
         response: httpx2.Response = sent.http_response
         return response
 
-    async def _read(self, answer: httpx2.Response, ends: float) -> GeneratedImages:
+    async def _read(self, answer: httpx2.Response, ends: float, *, with_images: bool) -> GeneratedImages:
         """What came: images that can't be had are left out, and the rest is kept, since it is paid for."""
         request_id = answer.headers.get("x-request-id")
         told = read_told(answer.headers, "", answer.status_code)
@@ -99,7 +99,9 @@ class OpenAIImages:
             raise _known(error.code, request_id, told) from None
         except Exception:  # noqa: BLE001
             raise _known("unreadable_answer", request_id, told) from None
-        return GeneratedImages(images=images, usage=read_usage(body), request_id=request_id, told=told)
+        return GeneratedImages(
+            images=images, usage=read_usage(body, with_images=with_images), request_id=request_id, told=told
+        )
 
     async def _collect(self, entries: Sequence[Entry], ends: float) -> list[bytes | None]:
         return await asyncio.gather(*(self._bytes_of(entry, ends) for entry in entries))

@@ -192,6 +192,7 @@ async def test_look_finds_what_is_stored() -> None:
 # --- the gate ------------------------------------------------------------------------------------
 
 KEY_TROUBLE = AccountTrouble("invalid_api_key", "req_3")
+MODEL = "gpt-image-2.5-flare"
 TOLD = Told(images_limit=50, images_left=12)
 
 
@@ -223,7 +224,8 @@ async def test_the_gate_hears_what_an_answer_tells(refused: bool) -> None:
     news = gate.take_news()
 
     assert news
-    assert (news.calls, news.images, news.refused, news.told) == (1, 3, 0, TOLD)
+    assert (news.calls, news.images, news.refused) == (1, 3, 0)
+    assert news.told == TOLD.model_copy(update={"model": MODEL})
 
 
 async def test_the_gate_hears_of_a_429() -> None:
@@ -233,7 +235,7 @@ async def test_the_gate_hears_of_a_429() -> None:
     news = gate.take_news()
 
     assert news
-    assert (news.calls, news.refused, news.told) == (1, 1, Told(wait=7))
+    assert (news.calls, news.refused, news.told) == (1, 1, Told(wait=7, model=MODEL))
 
 
 async def test_calls_of_unknown_outcome_close_the_gate_and_a_refusal_between_them_does_not() -> None:

@@ -276,7 +276,7 @@ async def test_a_refused_input_is_a_refusal_that_costs_nothing(desk: Desk) -> No
     provider = ScriptedProvider()
     outcome = await buy(desk, provider, URL, FILE)
 
-    assert outcome == ImageOutcome(kind="refused", code="input_missing", where="images/1")
+    assert outcome == ImageOutcome(kind="refused", called=False, code="input_missing", where="images/1")
     assert provider.calls == []
 
 

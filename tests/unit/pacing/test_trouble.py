@@ -90,14 +90,14 @@ def test_while_a_probe_is_under_way_only_one_more_goes_an_interval() -> None:
     run(story())
 
 
-def test_who_insists_goes_through_as_a_probe() -> None:
+def test_who_insists_goes_through_and_takes_nobodys_turn() -> None:
     async def story() -> None:
         made = gate()
         assert not (await made.enter(1, 0, insists=True)).is_probe
         await call(made, KEY)
         await asyncio.sleep(1)
         await call(made, KEY, insists=True)
-        assert await kept_back(made) == pytest.approx(30, abs=0.01)
+        assert await kept_back(made) == pytest.approx(14, abs=0.01)
         await call(made, insists=True)
         assert not (await made.enter(1, 0)).is_probe
 
@@ -109,7 +109,7 @@ def test_who_insists_still_waits_for_the_limits() -> None:
         made = gate()
         made.adopt(Pace(images_per_minute=60))
         made.failed(await made.enter(60, 0), KEY)
-        assert (await made.enter(10, 0, insists=True)).is_probe
+        await made.enter(10, 0, insists=True)
         assert now() == pytest.approx(10, abs=0.1)
 
     run(story())
@@ -204,14 +204,35 @@ def test_a_success_between_begins_the_count_again() -> None:
     run(story())
 
 
-@pytest.mark.parametrize(
-    "error", [NotBilled("rate_limited"), NotBilled("http_503"), NotSent("x"), Refused("y")]
-)
-def test_what_is_known_to_have_cost_nothing_is_no_failure(error: CallError) -> None:
+@pytest.mark.parametrize("error", [NotBilled("rate_limited"), Refused("y")])
+def test_an_answer_is_no_failure(error: CallError) -> None:
     async def story() -> None:
         made = gate()
         for _ in range(3 * FAILURES_IN_A_ROW):
             await call(made, error)
+
+    run(story())
+
+
+@pytest.mark.parametrize("error", [NotBilled("http_503"), NotSent("connect_failed"), UNKNOWN])
+def test_a_provider_that_does_not_answer_is_in_trouble(error: CallError) -> None:
+    async def story() -> None:
+        made = gate()
+        for _ in range(FAILURES_IN_A_ROW):
+            await call(made, error)
+        assert await kept_back(made) == pytest.approx(15, abs=0.01)
+
+    run(story())
+
+
+def test_one_job_that_fails_beside_others_is_not_the_providers_trouble() -> None:
+    async def story() -> None:
+        made = gate()
+        made.succeeded(await made.enter(1, 0, job="sound"), None)
+        for _ in range(3 * FAILURES_IN_A_ROW):
+            made.failed(await made.enter(1, 0, job="poison"), UNKNOWN)
+        made.failed(await made.enter(1, 0, job="sound"), UNKNOWN)
+        assert await kept_back(made) == pytest.approx(15, abs=0.01)
 
     run(story())
 
