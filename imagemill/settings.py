@@ -63,7 +63,7 @@ class DeliverySettings(BucketSettings):
 class ProviderSettings(BaseSettings):
     """The image API."""
 
-    model_config = SettingsConfigDict(env_prefix="IMAGEMILL_PROVIDER_")
+    model_config = SettingsConfigDict(env_prefix="IMAGEMILL_PROVIDER_", env_ignore_empty=True)
 
     base_url: str = Field(
         default="https://api.openai.com/v1",
