@@ -92,11 +92,17 @@ class Inputs:
     high_fidelity: bool = False
     partial_images: int = 0
     unseen: int = 0
+    overlays: int = 0
+    """Masks and markups, unseen too; whether they are billed is not published."""
 
     @classmethod
     def of(cls, request: ImageRequest) -> "Inputs":
         """What is known before any of its images was looked at."""
-        return cls(unseen=len(request.references), high_fidelity=request.input_fidelity == "high")
+        return cls(
+            unseen=len(request.images),
+            overlays=len(request.references) - len(request.images),
+            high_fidelity=request.input_fidelity == "high",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,14 +412,16 @@ class Metered:
 
     def _references(self, inputs: Inputs) -> Band:
         whole = Band.exactly(0)
-        if not inputs.references and not inputs.unseen:
+        if not (inputs.references or inputs.unseen or inputs.overlays):
             return whole
         if self.references is None:
             raise ValueError("the catalogue has no rule for the tokens of this model's input images")
         for width, height in inputs.references:
             whole = whole.plus(self.references.tokens(width, height, high_fidelity=inputs.high_fidelity))
-        unseen = self.references.unseen(high_fidelity=inputs.high_fidelity).times(inputs.unseen)
-        return whole.plus(unseen).times(self.prices.image_in)
+        unseen = self.references.unseen(high_fidelity=inputs.high_fidelity)
+        overlay = Band(0, 0, unseen.high)
+        whole = whole.plus(unseen.times(inputs.unseen)).plus(overlay.times(inputs.overlays))
+        return whole.times(self.prices.image_in)
 
     def _images(self, quality: str, size: str) -> Band:
         """One image; ``auto`` can turn out as the cheapest quality, and as the dearest."""

@@ -8,10 +8,11 @@ from itertools import pairwise
 import pytest
 
 from imagemill.domain.catalogue import Catalogue
-from imagemill.domain.pricing import Metered, Usage, size_problem
+from imagemill.domain.pricing import STEEPEST_INPUT, Metered, Usage, size_problem
 from imagemill.domain.request import ImageRequest
 from sandbox.image_api import catalog
 from sandbox.image_api.order import Order, read
+from sandbox.image_api.tokens import input_image_tokens
 
 SEED = 20261121
 REQUESTS = 10_000
@@ -122,3 +123,33 @@ def test_fewer_images_cost_less_and_stay_within(calls: list[Call]) -> None:
         costs = [order.fewer(n).cost_nano for n in range(1, order.n + 1)]
         assert all(fewer < more for fewer, more in pairwise(costs))
         assert costs[-1] <= CATALOGUE.model(request.model).maximum(request)
+
+
+def test_the_images_that_a_call_is_given_are_reserved_before_they_are_seen() -> None:
+    """Up to 16 of any shape that is sent, at either fidelity, with a mask or without."""
+    chance = random.Random(SEED)
+    for _ in range(REQUESTS):
+        family = SERVED.models[name := chance.choice(sorted(SERVED.models))].family
+        shorts = chance.choices(range(1, 4096), k=chance.randint(1, 16))
+        shapes = [(short, chance.randint(short, STEEPEST_INPUT * short)) for short in shorts]
+        takes_it = "input_fidelity" in CATALOGUE.model(name).parameters
+        fidelity = chance.choice(("low", "high")) if takes_it else None
+        plain = ImageRequest(
+            prompt="A vase", model=name, size="1024x1024", quality="low", input_fidelity=fidelity
+        )
+        given = plain.model_copy(
+            update={
+                "images": tuple(f"file_{number}" for number in range(len(shapes))),
+                "mask": chance.choice((None, "file_m")),
+            }
+        )
+        counted = sum(
+            input_image_tokens(family.input_image, *chance.sample(shape, 2), high_fidelity=fidelity == "high")
+            for shape in shapes
+        )
+        model = CATALOGUE.model(name)
+        assert counted * family.prices.image_in <= model.maximum(given) - model.maximum(plain)
+        assert (
+            model.estimate(given).low_nano
+            <= model.estimate(plain).low_nano + counted * family.prices.image_in
+        )
