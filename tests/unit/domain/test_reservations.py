@@ -132,8 +132,7 @@ def test_the_images_that_a_call_is_given_are_reserved_before_they_are_seen() -> 
         family = SERVED.models[name := chance.choice(sorted(SERVED.models))].family
         shorts = chance.choices(range(1, 4096), k=chance.randint(1, 16))
         shapes = [(short, chance.randint(short, STEEPEST_INPUT * short)) for short in shorts]
-        takes_it = "input_fidelity" in CATALOGUE.model(name).parameters
-        fidelity = chance.choice(("low", "high")) if takes_it else None
+        fidelity = chance.choice((*CATALOGUE.model(name).fidelities, None))
         plain = ImageRequest(
             prompt="A vase", model=name, size="1024x1024", quality="low", input_fidelity=fidelity
         )
