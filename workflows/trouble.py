@@ -92,6 +92,7 @@ class Trouble:
             state.hold = None
 
     def _over(self, index: int) -> None:
+        self._used.pop(index, None)
         hold, called_at = self._state.hold, self._called_at.pop(index, None)
         if hold and hold.next_probe and called_at and called_at > hold.since:
             self._state.hold, self._state.probes = None, 0
