@@ -13,7 +13,7 @@ FORMATS = {".csv": "csv", ".jsonl": "jsonl"}
 _VARIANT = re.compile(r"(?P<name>[\w-]+):(?P<size>auto|\d+x\d+)(?::(?P<quality>[a-z]+))?")
 
 
-_ONE_OF_MANY = {"variants": "variant", "images": "image"}
+_ONE_OF_MANY = {"variants": "variant", "images": "image", "pools": "pool"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,7 @@ class Options:
     on_unknown: str | None = None
     name: str | None = None
     priority: int | None = None
+    pools: tuple[str, ...] = ()
 
     @property
     def given(self) -> list[str]:
@@ -88,6 +89,7 @@ def manifest_body(options: Options, form: str) -> dict[str, Any]:
             "budget": _said({"limit_usd": options.limit_usd, "on_exhausted": options.on_exhausted}),
             "on_unknown": options.on_unknown,
             "priority": options.priority,
+            "pools": list(options.pools) or None,
         }
     )
 

@@ -99,6 +99,10 @@ def submit(
     ] = None,
     name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
     priority: Annotated[int | None, typer.Option(min=1, max=5, help="1 goes first.")] = None,
+    pool: Annotated[
+        list[str] | None,
+        typer.Option(help="A provider account to buy from; the next one is taken where one is in trouble."),
+    ] = None,
     idempotency_key: Annotated[
         str | None, typer.Option(help="The same key is the same job.", show_default="a new one each time")
     ] = None,
@@ -147,6 +151,7 @@ def submit(
         on_unknown=on_unknown and on_unknown.value,
         name=name,
         priority=priority,
+        pools=tuple(pool or ()),
     )
     body = _body(file, job, options)
     asking = Asking(parse_amount(ask_above, "--ask-above"), yes)

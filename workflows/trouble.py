@@ -49,7 +49,7 @@ class Trouble:
             return
         self._state.failed_over.pop(model, None)
         self._hold(outcome.code or "account", outcome.wait)
-        if hold := self._state.hold:
+        if (hold := self._state.hold) and hold.code == outcome.code:
             hold.pool = queues[used].split(".")[1] if queues else None
             hold.model = self._state.models[model] if model < len(self._state.models) else None
 

@@ -55,7 +55,7 @@ def test_everything_said() -> None:
     options = Options(
         id="i", prompt="p", where="w", images=("a", "b"), mask="m", markup="u",
         variants=("a:16x16:low",), model="m", size="s", quality="q", format="webp", n=2, key="k",
-        limit_usd="1", on_exhausted="skip", on_unknown="hold", name="n", priority=1,
+        limit_usd="1", on_exhausted="skip", on_unknown="hold", name="n", priority=1, pools=("a", "b"),
     )  # fmt: skip
     assert manifest_body(options, "jsonl") == {
         "name": "n",
@@ -74,10 +74,11 @@ def test_everything_said() -> None:
         "budget": {"limit_usd": "1", "on_exhausted": "skip"},
         "on_unknown": "hold",
         "priority": 1,
+        "pools": ["a", "b"],
     }
     assert set(options.given) == {
         "--id", "--prompt", "--where", "--variant", "--model", "--size", "--quality", "--format", "--n",
-        "--key", "--limit-usd", "--on-exhausted", "--on-unknown", "--name", "--priority",
+        "--key", "--limit-usd", "--on-exhausted", "--on-unknown", "--name", "--priority", "--pool",
         "--image", "--mask", "--markup",
     }  # fmt: skip
 
