@@ -14,6 +14,8 @@ QUICK = {
     "IMAGEMILL_TIMES_HEARTBEAT_INTERVAL": "1",
     "IMAGEMILL_TIMES_SWEEP": "10",
     "IMAGEMILL_TIMES_FIRST_PROBE": "1",
+    # What one test does to the provider account is over when the next one begins.
+    "IMAGEMILL_TIMES_LAST_PROBE": "2",
 }
 """Times at which a lost worker is noticed within a test's patience."""
 
