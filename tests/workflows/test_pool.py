@@ -113,7 +113,7 @@ async def test_a_worker_that_starts_with_other_limits_begins_anew(engine: Client
 
 
 async def test_the_engine_keeps_the_rate_of_a_queue(engine: Client) -> None:
-    """Of 30 tasks at 10 a second, no second has many more than 10; two workers share the rate."""
+    """50 tasks at 10 a second, of which at most 20 come at once, take 3 seconds: a busy machine, longer."""
     queue, at = new_id("q"), list[float]()
 
     @activity.defn(name="tick")
@@ -121,13 +121,13 @@ async def test_the_engine_keeps_the_rate_of_a_queue(engine: Client) -> None:
         at.append(time.monotonic())
 
     await TemporalEngine(engine).set_queue_rate(queue, 10)
+    began = time.monotonic()
     async with Worker(engine, task_queue=queue, activities=[tick], disable_eager_activity_execution=True):
         handles = [
             await engine.start_activity(
                 "tick", id=f"{queue}-{n}", task_queue=queue, start_to_close_timeout=timedelta(seconds=60)
             )
-            for n in range(30)
+            for n in range(50)
         ]
         await asyncio.gather(*(handle.result() for handle in handles))
-    assert max(sum(start <= other < start + 1 for other in at) for start in at) <= 20
-    assert at[-1] - at[0] >= 1.5
+    assert at[-1] - began >= 3
