@@ -10,7 +10,8 @@ from api.models import AttemptAnswer, ImageAnswer, ItemAnswer
 from imagemill.domain.budget import total
 from imagemill.domain.errors import ObjectMissing
 from imagemill.domain.item import TERMINAL, Attempt, ItemRecord, ItemResult, PlannedItem
-from imagemill.domain.job import ENDED, JobSummary
+from imagemill.domain.job import JobSummary
+from imagemill.domain.job_states import ENDED
 from imagemill.domain.messages import chunk_workflow_id
 from imagemill.domain.money import format_usd
 from imagemill.domain.places import CHUNK_ITEMS, plan_key, results_key

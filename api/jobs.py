@@ -26,7 +26,7 @@ from api.report import report_of, with_items
 from api.status import status_of, summary_of
 from api.submission import submit
 from imagemill.domain.item import ItemState
-from imagemill.domain.job import ENDED
+from imagemill.domain.job_states import ENDED
 from imagemill.domain.messages import BudgetSignal
 from imagemill.domain.money import format_usd, parse_usd
 from imagemill.domain.places import CHUNK_ITEMS

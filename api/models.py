@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from imagemill.domain.item import DeliveredImage, ItemState, Problem
-from imagemill.domain.job import JobState, OnExhausted, OnUnknown
+from imagemill.domain.job import OnExhausted, OnUnknown
+from imagemill.domain.job_states import JobState
 from imagemill.domain.money import parse_usd
 from imagemill.domain.request import PROMPT_CHARACTERS, ImageSettings
 from imagemill.domain.windows import zone

@@ -9,7 +9,8 @@ from api.models import DriftAnswer, ItemCounts, ReportAnswer, ReportLineAnswer
 from api.problems import JOB_RUNS, NO_REPORT, Problem
 from api.status import estimate_answer
 from imagemill.domain.errors import ObjectMissing
-from imagemill.domain.job import ENDED, JobSummary, Report
+from imagemill.domain.job import JobSummary, Report
+from imagemill.domain.job_states import ENDED
 from imagemill.domain.money import format_usd
 from imagemill.domain.places import report_key
 

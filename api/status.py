@@ -23,7 +23,8 @@ from api.problems import JOB_LOST, NOT_FOUND, Problem
 from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.errors import ObjectMissing, explain
 from imagemill.domain.item import Problem as ItemProblem
-from imagemill.domain.job import ENDED, Hold, JobSummary, Progress, Report
+from imagemill.domain.job import Hold, JobSummary, Progress, Report
+from imagemill.domain.job_states import ENDED
 from imagemill.domain.money import format_usd
 from imagemill.domain.places import claim_key, plan_index_key, report_key, request_key
 from imagemill.domain.pricing import Estimate

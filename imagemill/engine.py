@@ -20,7 +20,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from imagemill.domain.errors import EngineUnavailable, Misconfigured
 from imagemill.domain.item import ItemRecord
-from imagemill.domain.job import ENDED, JobSummary, Progress
+from imagemill.domain.job import JobSummary, Progress
+from imagemill.domain.job_states import ENDED
 from imagemill.domain.messages import (
     ACCOUNT,
     ASK,
@@ -29,11 +30,13 @@ from imagemill.domain.messages import (
     ESTIMATE,
     JOB,
     MAIN_QUEUE,
+    PAUSE,
     PROGRESS_MEMO,
     RECORDS,
     RESUME,
     SET_BUDGET,
     SET_CAPS,
+    SET_PRIORITY,
     SUMMARY_MEMO,
     SWEEP,
     USAGE,
@@ -44,6 +47,7 @@ from imagemill.domain.messages import (
     EstimateTask,
     InspectedChunk,
     JobStart,
+    PrioritySignal,
     RecordsAnswer,
     account_workflow_id,
     chunk_workflow_id,
@@ -145,8 +149,16 @@ class TemporalEngine:
         """Tell a job to cancel."""
         return await self._signal(job, CANCEL)
 
+    async def pause_job(self, job: str) -> bool:
+        """Tell a job to start nothing until it is resumed."""
+        return await self._signal(job, PAUSE)
+
+    async def set_priority(self, job: str, priority: int) -> bool:
+        """Give a job another priority."""
+        return await self._signal(job, SET_PRIORITY, PrioritySignal(priority=priority))
+
     async def resume_job(self, job: str) -> bool:
-        """Tell a held job to go on."""
+        """Tell a paused or held job to go on."""
         return await self._signal(job, RESUME)
 
     async def set_budget(self, job: str, budget: BudgetSignal) -> bool:

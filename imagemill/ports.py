@@ -191,8 +191,14 @@ class Engine(Protocol):
     async def cancel_job(self, job: str) -> bool:
         """Tell a job to cancel. False: it has ended."""
 
+    async def pause_job(self, job: str) -> bool:
+        """Tell a job to start nothing until it is resumed. False: it has ended."""
+
     async def resume_job(self, job: str) -> bool:
-        """Tell a held job to go on. False: it has ended."""
+        """Tell a paused or held job to go on. False: it has ended."""
+
+    async def set_priority(self, job: str, priority: int) -> bool:
+        """Give a job another priority, 1 to 5. False: it has ended."""
 
     async def set_budget(self, job: str, budget: BudgetSignal) -> bool:
         """Give a job another cap. False: it has ended."""

@@ -15,16 +15,20 @@ with workflow.unsafe.imports_passed_through():
         CHUNK_REPORT,
         EXHAUST,
         GRANT,
+        PAUSE_ITEMS,
         PROGRESS_MEMO,
         RECALL,
         RECORDS,
         RESUME,
+        SET_PRIORITY,
         STOP,
         WRITE_RESULTS,
         ChunkReport,
         ChunkStart,
         GenerationState,
         GrantSignal,
+        PauseSignal,
+        PrioritySignal,
         RecallSignal,
         RecordsAnswer,
         ResultsTask,
@@ -51,6 +55,7 @@ class ChunkWorkflow:
             account=Account(cap=start.granted),
             granted=start.granted,
             recalls=start.recalls,
+            paused=start.paused,
             trust=start.trust,
         )
         self.generation = Generation(start.place, start.chunk, state, self._notice, life=start.life)
@@ -99,6 +104,16 @@ class ChunkWorkflow:
     def stop(self, hold: Hold) -> None:
         """Buy nothing until told."""
         self.generation.stop(hold)
+
+    @workflow.signal(name=PAUSE_ITEMS)
+    def pause(self, pause: PauseSignal) -> None:
+        """Somebody paused the job: start nothing until it is resumed."""
+        self.generation.pause(pause)
+
+    @workflow.signal(name=SET_PRIORITY)
+    def set_priority(self, change: PrioritySignal) -> None:
+        """The job has another priority."""
+        self.generation.set_priority(change)
 
     @workflow.signal(name=RESUME)
     def resume(self) -> None:

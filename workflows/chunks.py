@@ -7,19 +7,23 @@ from temporalio import workflow
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import TemporalError, WorkflowAlreadyStartedError
 
-from imagemill.domain.job import ChunkFacts, add_lines
+from imagemill.domain.job import ChunkFacts, Progress, add_lines
 from imagemill.domain.messages import (
     CANCEL,
     CHUNK,
     INSPECT_CHUNK,
+    PAUSE_ITEMS,
     RESUME,
+    SET_PRIORITY,
     STOP,
     ChunkReport,
     ChunkStart,
     ChunkTask,
     InspectedChunk,
     JobProgress,
+    PauseSignal,
     PlannedChunk,
+    PrioritySignal,
     Workplace,
     chunk_workflow_id,
 )
@@ -39,10 +43,17 @@ class Chunks:
         self.leasing = Leasing(place, progress, self.tell, publish)
         self._cancel_sent: set[int] = set()
         self._stop_sent: set[int] = set()
+        self._pause_sent: set[int] = set()
+        self._priority_due = False
 
     @property
     def _following(self) -> PlannedChunk:
         return self.progress.chunks[self.progress.next_chunk]
+
+    @property
+    def _chunks(self) -> list[int]:
+        """Those that run; of a job that runs its item itself, that one."""
+        return [0] if self.alone else sorted(self.progress.lives)
 
     def nothing_to_start(self) -> bool:
         """Has every chunk been started that ever will be?"""
@@ -53,6 +64,7 @@ class Chunks:
         while (
             not self.nothing_to_start()
             and not self.progress.stopped
+            and not self.progress.paused
             and len(self.progress.lives) < self.place.chunks_at_once
             and self.leasing.may_start(self._following)
         ):
@@ -73,6 +85,7 @@ class Chunks:
                     life=life,
                     granted=granted,
                     recalls=self.progress.recalls,
+                    paused=self.progress.pauses if self.progress.paused else 0,
                     trust=self.leasing.known_trust(),
                 ),
                 id=chunk_workflow_id(self.place.job, chunk),
@@ -114,24 +127,54 @@ class Chunks:
     def _forget(self, chunk: int) -> None:
         for known in (self.progress.reports, self.progress.lives, self.progress.heard_at):
             known.pop(chunk, None)
-        self._cancel_sent.discard(chunk)
-        self._stop_sent.discard(chunk)
+        for sent in (self._cancel_sent, self._stop_sent, self._pause_sent):
+            sent.discard(chunk)
 
     async def forward(self) -> None:
         """Pass on to the chunks what somebody has said to the job."""
-        chunks = sorted(self.progress.lives) if not self.alone else [0]
+        chunks = self._chunks
         if self.progress.cancelled:
             for chunk in sorted(set(chunks) - self._cancel_sent):
                 self._cancel_sent.add(chunk)
                 await self.tell(chunk, CANCEL)
+        if self._priority_due:
+            self._priority_due = False
+            for chunk in chunks:
+                await self.tell(chunk, SET_PRIORITY, PrioritySignal(priority=self.place.priority))
         if self.progress.resume_due:
             self.progress.resume_due = False
             for chunk in chunks:
                 await self.tell(chunk, RESUME)
+        await self._forward_pause(chunks)
         if self.progress.stopped:
             for chunk in self._not_stopped(chunks):
                 self._stop_sent.add(chunk)
                 await self.tell(chunk, STOP, self.progress.stopped)
+
+    async def _forward_pause(self, chunks: list[int]) -> None:
+        for chunk in chunks:
+            if self.progress.paused and chunk not in self._pause_sent:
+                self._pause_sent.add(chunk)
+                await self.tell(chunk, PAUSE_ITEMS, PauseSignal(number=self.progress.pauses))
+
+    def resumed(self) -> None:
+        """Somebody says to go on: a pause that comes after it is another one."""
+        self._pause_sent.clear()
+
+    def set_priority(self, priority: int) -> None:
+        """The chunks are to be told, those that run and those that start from now on."""
+        self.place.priority = self.progress.summary.priority = priority
+        self._priority_due = True
+
+    def all_paused(self) -> bool:
+        """Have all chunks that run confirmed the pause that is on?"""
+        reports = (self.progress.reports.get(chunk) for chunk in self._chunks)
+        return all(report is not None and report.paused == self.progress.pauses for report in reports)
+
+    def all_held(self) -> bool:
+        """Have all chunks that run stopped by themselves, with nothing under way but probes?"""
+        reports = [self.progress.reports.get(chunk) for chunk in self._chunks]
+        return bool(reports) and all(report and _holds(report.progress) for report in reports)
 
     def stop_others(self, report: ChunkReport) -> None:
         """One chunk holds until it is told: so do the others."""
@@ -187,3 +230,8 @@ class Chunks:
         life = self.progress.lives[chunk] + 1
         self._forget(chunk)
         await self._start_one(chunk, life=life)
+
+
+def _holds(progress: Progress) -> bool:
+    """Who waits to be told has nothing under way; who probes finds out by calls."""
+    return progress.hold is not None and (progress.hold.next_probe is not None or not progress.running)

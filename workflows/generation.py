@@ -26,6 +26,8 @@ from imagemill.domain.messages import (
     ImageOutcome,
     ImageTask,
     OpenedChunk,
+    PauseSignal,
+    PrioritySignal,
     RecallSignal,
     Workplace,
 )
@@ -91,18 +93,31 @@ class Generation:
         self.state.recalls = recall.number
         self._return_all_but(0)
         if recall.calls:
-            for call in self._calls.values():
-                call.cancel()
+            self._call_off()
         self.wake()
 
     def stop(self, hold: Hold) -> None:
         """Buy nothing until told."""
         self.state.hold = hold
+        self._call_off()
         self._return_all_but(0)
         self.wake()
 
+    def pause(self, pause: PauseSignal) -> None:
+        """Start nothing until told; what was sent already is finished."""
+        self.state.paused = pause.number
+        self._call_off()
+        self._return_all_but(0)
+        self.wake()
+
+    def set_priority(self, change: PrioritySignal) -> None:
+        """Calls that wait in the queue go back in line, to wait with the new priority."""
+        self.place.priority = change.priority
+        self._call_off()
+
     def resume(self) -> None:
-        """Go on, whatever held it: where that was the provider, by trying one item."""
+        """Go on, whatever stopped it: where that was the provider, by trying one item."""
+        self.state.paused = 0
         self.trouble.resume()
         self.wake()
 
@@ -114,9 +129,13 @@ class Generation:
     def cancel(self) -> None:
         """Start nothing more; finish what is under way."""
         self.state.cancelled = True
+        self._call_off()
+        self.wake()
+
+    def _call_off(self) -> None:
+        """Take back the calls that were not made yet; what was sent is finished, and comes as a result."""
         for call in self._calls.values():
             call.cancel()
-        self.wake()
 
     def wake(self) -> None:
         """Look again at what can be started."""
@@ -147,7 +166,7 @@ class Generation:
     def wanted(self) -> int:
         """What it would like to have been granted in all: asked for when half a window is left."""
         state = self.state
-        if state.exhausted or state.cancelled or (state.hold and not state.hold.next_probe):
+        if state.exhausted or self._stopped:
             return state.granted
         ahead = [self.smallest] if state.hold else self._ahead()
         if state.account.available >= sum(ahead[: (len(ahead) + 1) // 2]):
@@ -164,7 +183,7 @@ class Generation:
         account = self.state.account
         return Progress(
             counts=self.state.counts.model_copy(),
-            running=len(self._calls),
+            running=len(self._running),
             settled_nano=account.settled,
             written_off_nano=account.written_off,
             reserved_nano=sum(account.reserved.values()),
@@ -172,6 +191,12 @@ class Generation:
             hold=self.state.hold,
             confirmed_cancel=self.state.cancelled and not self._calls,
         )
+
+    @property
+    def _stopped(self) -> bool:
+        """Was it told to start nothing until it hears otherwise?"""
+        state = self.state
+        return bool(state.cancelled or state.paused or (state.hold and not state.hold.next_probe))
 
     def report(self, sequence: int) -> ChunkReport:
         """What the job needs to know."""
@@ -188,6 +213,7 @@ class Generation:
             starved=self.starved,
             pending_nano=self.books.pending_nano(),
             recalls=state.recalls,
+            paused=0 if self._calls else state.paused,
             spent=state.account.spent,
             trust=state.trust,
         )
@@ -203,7 +229,8 @@ class Generation:
             state.returned,
             state.recalls,
             state.hold and state.hold.code,
-            state.cancelled and not self._calls,
+            state.paused,
+            self._stopped and not self._calls,
             [(trust.permille, trust.proven) for trust in state.trust.values()],
         )
 
@@ -290,10 +317,11 @@ class Generation:
             self._return_all_but(0)
 
     def _return_while_held(self) -> None:
-        """What is held needs money for one probe at most."""
-        hold = self.state.hold
-        if hold and not self._running:
-            self._return_all_but(self.smallest if hold.next_probe else 0)
+        """What is stopped needs no money but for calls under way; what is held, for one probe at most."""
+        if self._stopped:
+            self._return_all_but(0)
+        elif self.state.hold and not self._running:
+            self._return_all_but(self.smallest)
 
     def _may_start(self, index: int) -> bool:
         """Is there money for it, and is its model trusted with one more call at once?"""
@@ -308,6 +336,8 @@ class Generation:
 
     def _on_hold(self) -> bool:
         hold = self.state.hold
+        if self.state.paused:
+            return True
         if not hold:
             return False
         if hold.next_probe is None:

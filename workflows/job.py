@@ -16,18 +16,21 @@ from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
     from imagemill.domain.budget import Account, Leases
-    from imagemill.domain.job import ChunkFacts, Counts, JobState, JobSummary
+    from imagemill.domain.job import ChunkFacts, Counts, JobSummary
+    from imagemill.domain.job_states import JobState, may_follow
     from imagemill.domain.messages import (
         ACCOUNT_GRANT,
         ACCOUNT_RECALL,
         CANCEL,
         CHUNK_REPORT,
         JOB,
+        PAUSE,
         PLAN,
         RECORDS,
         REPORT,
         RESUME,
         SET_BUDGET,
+        SET_PRIORITY,
         SUMMARY_MEMO,
         BudgetSignal,
         ChunkReport,
@@ -37,6 +40,7 @@ with workflow.unsafe.imports_passed_through():
         Nothing,
         Plan,
         PlanTask,
+        PrioritySignal,
         RecordsAnswer,
         ReportTask,
     )
@@ -91,12 +95,34 @@ class JobWorkflow:
             self._become("cancelling")
         self._wake = True
 
+    @workflow.signal(name=PAUSE)
+    def pause(self) -> None:
+        """Start nothing until told; what is under way is finished and kept."""
+        if self.progress.paused:
+            return
+        self.progress.paused = True
+        self.progress.pauses += 1
+        if self._published == "validating":
+            self._become("pausing")
+        self._wake = True
+
     @workflow.signal(name=RESUME)
     def resume(self) -> None:
-        """Go on, whatever held it: buy again what is of unknown outcome, try the provider at once."""
+        """Go on, whatever stopped it: buy again what is of unknown outcome, try the provider at once."""
+        self.progress.paused = False
         self.progress.stopped, self.progress.resumed_at = None, workflow.now()
         self.progress.resume_due = True
+        self.chunks.resumed()
+        if self._published == "pausing" and not self.progress.planned:
+            self._become("validating")
         self._wake = True
+
+    @workflow.signal(name=SET_PRIORITY)
+    def set_priority(self, change: PrioritySignal) -> None:
+        """Calls that have not been made yet wait with another priority."""
+        if change.priority != self.place.priority:
+            self.chunks.set_priority(change.priority)
+            self._wake = True
 
     @workflow.signal(name=SET_BUDGET)
     def set_budget(self, budget: BudgetSignal) -> None:
@@ -134,7 +160,7 @@ class JobWorkflow:
     async def _plan(self) -> bool:
         """Plan the job. False: another run has it, or there is nothing to run."""
         self.summary.started_at = workflow.now()
-        self._become("validating")
+        self._become("pausing" if self.progress.paused else "validating")
         plan = await workflow.execute_activity(
             PLAN,
             PlanTask(
@@ -163,7 +189,10 @@ class JobWorkflow:
         self.progress.next_chunk = 1
         if not resumed:
             granted = self.leasing.open(0, self.progress.chunks[0])
-            self.progress.alone = GenerationState(account=Account(cap=granted), granted=granted)
+            paused = self.progress.pauses if self.progress.paused else 0
+            self.progress.alone = GenerationState(
+                account=Account(cap=granted), granted=granted, paused=paused
+            )
         assert self.progress.alone  # noqa: S101
         self.chunks.alone = alone = Generation(self.place, 0, self.progress.alone, self._alone_changed)
         if not resumed:
@@ -204,7 +233,7 @@ class JobWorkflow:
         if self.progress.cancelled:
             self._become("cancelling")
         elif not alone.done:
-            self._become("held" if alone.state.hold or self.summary.hold else "running", force=True)
+            self._become(self._state(), force=True)
 
     # --- a job of chunks ----------------------------------------------------------------------
 
@@ -242,15 +271,14 @@ class JobWorkflow:
     def _state(self) -> JobState:
         if self.progress.cancelled:
             return "cancelling"
-        reports = [self.progress.reports.get(chunk) for chunk in self.progress.lives]
-        if self.summary.hold:
-            return "held"
-        if reports and all(report and report.progress.hold for report in reports):
-            return "held"
-        return "running"
+        if self.progress.paused:
+            return "paused" if self.chunks.all_paused() else "pausing"
+        return "held" if self.summary.hold or self.chunks.all_held() else "running"
 
     def _become(self, state: JobState, *, force: bool = False) -> None:
         changed = state != self._published
+        if not may_follow(self._published, state):
+            workflow.logger.error("no such step between states", extra={"to": state, "from": self._published})
         self.summary.state = state
         if changed or force:
             workflow.upsert_memo({SUMMARY_MEMO: self.summary.model_copy(deep=True)})

@@ -134,7 +134,7 @@ class Leasing:
         if smallest and self._own_cap_is_short(smallest):
             self.progress.summary.hold = await self._hold_or_skip(smallest)
             await self._talk_to_account(wants=False)
-        elif self.progress.stopped or self.progress.cancelled:
+        elif self.progress.stopped or self.progress.cancelled or self.progress.paused:
             self.progress.summary.hold = None
             await self._talk_to_account(wants=False)
         else:

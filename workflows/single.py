@@ -3,7 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
-from imagemill.domain.messages import CANCEL, EXHAUST, GRANT, RECALL, RESUME, STOP, GrantSignal
+from imagemill.domain.messages import (
+    CANCEL,
+    EXHAUST,
+    GRANT,
+    PAUSE_ITEMS,
+    RECALL,
+    RESUME,
+    SET_PRIORITY,
+    STOP,
+    GrantSignal,
+)
 from workflows.generation import Generation
 
 
@@ -16,6 +26,8 @@ def tell_generation(generation: Generation, name: str, *arguments: Any) -> None:
         STOP: generation.stop,
         GRANT: lambda grant: _grant(generation, grant),
         RECALL: generation.recall,
+        PAUSE_ITEMS: generation.pause,
+        SET_PRIORITY: generation.set_priority,
     }
     words[name](*arguments)
 

@@ -6,16 +6,12 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from imagemill.domain.item import ItemState
+from imagemill.domain.job_states import JobState
 from imagemill.domain.pricing import Estimate
 from imagemill.domain.request import ImageSettings
 
-JobState = Literal[
-    "queued", "validating", "running", "held", "cancelling",
-    "completed", "completed_with_errors", "cancelled", "failed", "duplicate",
-]  # fmt: skip
 OnExhausted = Literal["hold", "skip"]
 OnUnknown = Literal["retry", "hold", "skip"]
-ENDED: tuple[JobState, ...] = ("completed", "completed_with_errors", "cancelled", "failed", "duplicate")
 
 
 class InlineItem(ImageSettings):
@@ -124,6 +120,7 @@ class Progress(BaseModel):
     """Items with a call whose bill can't be known."""
     hold: Hold | None = None
     confirmed_cancel: bool = False
+    """It was cancelled, and no call is under way."""
 
 
 class JobSummary(BaseModel):
@@ -131,6 +128,9 @@ class JobSummary(BaseModel):
 
     tenant: str
     state: JobState = "queued"
+    priority: int = 3
+    parent: str | None = None
+    """The job whose items it tries again."""
     name: str | None = None
     submitted_at: datetime
     started_at: datetime | None = None

@@ -48,6 +48,9 @@ GRANT = "grant"
 EXHAUST = "exhaust"
 RECALL = "recall"
 STOP = "stop"
+PAUSE = "pause"
+PAUSE_ITEMS = "pause_items"
+SET_PRIORITY = "set_priority"
 RESUME = "resume"
 CANCEL = "cancel"
 SET_BUDGET = "set_budget"
@@ -285,6 +288,8 @@ class GenerationState(BaseModel):
     trust: dict[str, Trust] = Field(default_factory=dict)
     exhausted: bool = False
     cancelled: bool = False
+    paused: int = 0
+    """Which pause it is in, as the job counts them; 0: none."""
     recalls: int = 0
     """How often what it holds was called back."""
     hold: Hold | None = None
@@ -300,6 +305,8 @@ class ChunkStart(BaseModel):
     """Which of its lives this is: above 0 the one before it vanished."""
     granted: int = 0
     recalls: int = 0
+    paused: int = 0
+    """Which pause it starts in; 0: none."""
     trust: dict[str, Trust] = Field(default_factory=dict)
     """What other chunks of the job have found out about the maxima of models."""
     sequence: int = 0
@@ -324,6 +331,8 @@ class ChunkReport(BaseModel):
     """What it takes to buy the items that wait, as expected."""
     recalls: int = 0
     """How many recalls it has heard."""
+    paused: int = 0
+    """Which pause it confirms: nothing is under way, and nothing will be until it is resumed; 0: none."""
     starved: bool = False
     """Nothing is under way, and what it holds is returned: only a grant can start an item."""
     spent: Spending = Field(default_factory=dict)
@@ -371,6 +380,9 @@ class JobProgress(BaseModel):
     facts: list[ChunkFacts] = Field(default_factory=list)
     lines: list[ReportLine] = Field(default_factory=list)
     cancelled: bool = False
+    paused: bool = False
+    pauses: int = 0
+    """How often it was paused: a chunk's word counts for the pause that it was told of."""
     alone: GenerationState | None = None
     """The item of a job that runs it itself."""
 
@@ -398,6 +410,18 @@ class RecallSignal(BaseModel):
     number: int
     calls: bool = False
     """Give up the reservations of calls that have not been made yet, too."""
+
+
+class PauseSignal(BaseModel):
+    """Start nothing until told; this is the so-manieth pause."""
+
+    number: int
+
+
+class PrioritySignal(BaseModel):
+    """Another priority; 1 goes first, 5 last."""
+
+    priority: int
 
 
 class BudgetSignal(BaseModel):

@@ -36,6 +36,8 @@ class MemoryEngine:
         self.inspected: dict[tuple[str, int], InspectedChunk] = {}
         self.known_records: dict[str, list[ItemRecord]] = {}
         self.cancelled: list[str] = []
+        self.paused: list[str] = []
+        self.priorities: list[tuple[str, int]] = []
         self.resumed: list[str] = []
         self.budgets: list[tuple[str, BudgetSignal]] = []
         self.estimated: Estimated | None = None
@@ -72,6 +74,20 @@ class MemoryEngine:
         if job not in self.summaries:
             return False
         self.cancelled.append(job)
+        return True
+
+    async def pause_job(self, job: str) -> bool:
+        self._arrive()
+        if job not in self.summaries:
+            return False
+        self.paused.append(job)
+        return True
+
+    async def set_priority(self, job: str, priority: int) -> bool:
+        self._arrive()
+        if job not in self.summaries:
+            return False
+        self.priorities.append((job, priority))
         return True
 
     async def resume_job(self, job: str) -> bool:

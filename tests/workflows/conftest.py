@@ -1,7 +1,7 @@
 """The two engines: one that is real, and one that skips time."""
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,13 @@ async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clie
     async with LocalStack(options) as stack:
         address = stack.environment["IMAGEMILL_TEMPORAL_ADDRESS"]
         yield await Client.connect(address, data_converter=pydantic_data_converter)
+
+
+@pytest.fixture(autouse=True)
+def steps_between_states(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """No job takes a step that the table of states does not know."""
+    yield
+    assert not [record for record in caplog.records if "no such step" in record.getMessage()]
 
 
 @pytest.fixture

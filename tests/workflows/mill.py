@@ -19,16 +19,19 @@ from imagemill.domain.messages import (
     ACCOUNT,
     CANCEL,
     JOB,
+    PAUSE,
     PROGRESS_MEMO,
     RESUME,
     SET_BUDGET,
     SET_CAPS,
+    SET_PRIORITY,
     SUMMARY_MEMO,
     USAGE,
     AccountStart,
     BudgetSignal,
     ChunkReport,
     JobStart,
+    PrioritySignal,
     Times,
     Workplace,
     chunk_workflow_id,
@@ -92,7 +95,11 @@ class Mill:
     def chunk(self, chunk: int) -> WorkflowHandle[Any, ChunkReport]:
         return self.client.get_workflow_handle(chunk_workflow_id(self.job, chunk), result_type=ChunkReport)
 
-    async def start(self) -> None:
+    async def pause_at_once(self) -> None:
+        """Start the job paused: it is told before it has run at all."""
+        await self.start(start_signal=PAUSE)
+
+    async def start(self, start_signal: str | None = None) -> None:
         summary = JobSummary(
             tenant="acme",
             submitted_at=datetime(2026, 1, 2, tzinfo=UTC),
@@ -104,6 +111,7 @@ class Mill:
             JobStart(place=self.workplace, summary=summary),
             id=self.job,
             task_queue=self.job,
+            start_signal=start_signal,
             result_type=JobSummary,
             memo={SUMMARY_MEMO: summary},
             search_attributes=TypedSearchAttributes(
@@ -131,6 +139,12 @@ class Mill:
 
     async def resume(self) -> None:
         await self.handle.signal(RESUME)
+
+    async def pause(self) -> None:
+        await self.handle.signal(PAUSE)
+
+    async def set_priority(self, priority: int) -> None:
+        await self.handle.signal(SET_PRIORITY, PrioritySignal(priority=priority))
 
     async def set_budget(self, cap: int | None = None, on_exhausted: OnExhausted | None = None) -> None:
         await self.handle.signal(SET_BUDGET, BudgetSignal(cap_nano=cap, on_exhausted=on_exhausted))
@@ -196,9 +210,12 @@ class Tenant:
 
 
 @asynccontextmanager
-async def working(mill: Mill) -> AsyncIterator[Mill]:
-    """The workers of a mill: workflows and bookkeeping, images, quarantine."""
-    images = mill.workplace.image_queue
+async def working(mill: Mill, *, at_once: int = 100) -> AsyncIterator[Mill]:
+    """The workers of a mill: workflows and bookkeeping, images (so many calls at once), quarantine."""
+    pools = [
+        mill.workplace.image_queue,
+        *dict.fromkeys(name for names in mill.fakes.queues for name in names),
+    ]
     workers = [
         Worker(
             mill.client,
@@ -213,9 +230,10 @@ async def working(mill: Mill) -> AsyncIterator[Mill]:
                 task_queue=queue,
                 activities=[mill.fakes.generate],
                 disable_eager_activity_execution=True,
+                max_concurrent_activities=at_once,
                 graceful_shutdown_timeout=timedelta(0),
             )
-            for pool in [images, *dict.fromkeys(name for names in mill.fakes.queues for name in names)]
+            for pool in (pools if at_once else [])
             for queue in (pool, quarantine_of(pool))
         ),
     ]

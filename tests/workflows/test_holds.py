@@ -5,7 +5,8 @@ import asyncio
 from temporalio.client import Client
 
 from imagemill.domain.errors import OutcomeUnknown
-from tests.fakes.activities import FakeActivities, account, bought, fails, when
+from imagemill.domain.messages import ImageOutcome
+from tests.fakes.activities import Call, FakeActivities, account, bought, fails, when
 from tests.workflows.mill import Mill, until, working
 
 
@@ -140,6 +141,29 @@ async def test_an_unknown_outcome_holds_the_whole_job_until_it_is_resumed(engine
     assert len(fakes.calls_of(0, 0)) == 2
     assert summary.ended.written_off_nano == 10
     assert summary.ended.uncertain == 1
+
+
+async def test_calls_that_wait_in_the_queue_are_not_made_once_the_job_reads_held(engine: Client) -> None:
+    """The worker makes one call at a time: when the first goes wrong, the second is taken at once."""
+    gate = asyncio.Event()
+    steps = iter([fails(OutcomeUnknown("http_500")), *(when(gate) for _ in range(5))])
+
+    async def next_step(call: Call) -> ImageOutcome:
+        return await next(steps)(call)
+
+    fakes = FakeActivities([[10] * 4], {(0, n): [next_step] for n in range(4)})
+    mill = Mill(engine, fakes, place={"on_unknown": "hold"})
+    async with working(mill, at_once=1):
+        await mill.start()
+        await mill.calls(2)
+        await committed(mill, 20)  # the others have been taken back
+        assert (await mill.summary()).state == "running"
+        gate.set()
+        await mill.becomes("held")
+        assert len(fakes.calls) == 2
+        await mill.resume()
+        summary = await mill.ended()
+    assert summary.state == "completed"
 
 
 async def test_the_only_item_of_a_job_is_held_and_resumed_alike(engine: Client) -> None:
