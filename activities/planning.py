@@ -17,6 +17,7 @@ from pathlib import Path
 from temporalio import activity
 
 from activities.heartbeat import heartbeats
+from activities.retrying import chosen_items
 from activities.seen import Seen
 from imagemill.claims import claim
 from imagemill.domain.catalogue import Catalogue
@@ -55,6 +56,8 @@ from imagemill.ports import ObjectStore, Rendered, TemplateRenderer, Templating
 
 BATCH = 200
 BATCH_CHARACTERS = 8_000_000
+NO_ITEMS = "the manifest has no rows, or its where template chose none of them"
+NO_ITEMS_AGAIN = "the job before has no such items that could be bought"
 FIRST_PROBLEMS = 1000
 """So many bad rows are listed in the plan's index; all of them are in the items."""
 
@@ -69,6 +72,8 @@ class Draft:
     settings: ImageSettings
     variant: str | None = None
     problem: str | None = None
+    request: ImageRequest | None = None
+    """What is bought, where an earlier job has resolved it already."""
 
 
 @dataclass(slots=True)
@@ -167,6 +172,9 @@ class Planning:
         elif submission.manifest:
             async for batch in self._manifest_drafts(submission, submission.manifest):
                 yield batch
+        elif submission.retry:
+            async for chosen in chosen_items(self._control, submission.tenant, submission.retry):
+                yield [_draft_again(item, submission) for item in chosen]
 
     async def _manifest_drafts(
         self, submission: Submission, manifest: Manifest
@@ -231,7 +239,7 @@ class Planning:
         plan = Plan(chunks=tally.chunks, items=items, invalid_rows=tally.invalid, estimate=tally.estimate)
         if items == 0:
             plan.failure = "no_items"
-            plan.failure_detail = "the manifest has no rows, or its where template chose none of them"
+            plan.failure_detail = NO_ITEMS_AGAIN if submission.retry else NO_ITEMS
         elif tally.invalid == items:
             plan.failure = "no_valid_items"
             plan.failure_detail = f"all {items} rows are bad; the first: {_say(tally.problems[0])}"
@@ -246,6 +254,19 @@ class Planning:
         index = plan.model_dump(mode="json") | {"problems": tally.problems}
         await self._control.put(plan_index_key(submission.tenant, submission.job), json.dumps(index).encode())
         return plan
+
+
+def _draft_again(item: PlannedItem, submission: Submission) -> Draft:
+    """An item of an earlier job."""
+    return Draft(
+        item.line,
+        item.custom_id,
+        item.request.prompt if item.request else "",
+        submission.defaults,
+        variant=item.variant,
+        problem=item.problem.detail if item.problem else None,
+        request=item.request,
+    )
 
 
 def _unreadable(error: InvalidInput) -> Plan:
@@ -402,7 +423,7 @@ class Checker:
         place = draft.line or self._count
         custom_id = draft.custom_id or f"line-{place}"
         item = PlannedItem(index=self._count, custom_id=custom_id, variant=draft.variant, line=draft.line)
-        problem = draft.problem or self._draft_problem(draft)
+        problem = draft.problem or (None if draft.request else self._draft_problem(draft))
         first = None if problem else self._ids.first_line(f"{custom_id}\0{draft.variant or ''}", place)
         if first is not None:
             problem = f"the id {custom_id!r} was used before, on {_unit(draft)} {first}"
@@ -410,7 +431,7 @@ class Checker:
         if problem:
             item.problem = Problem(code="invalid_row", detail=problem)
             return item
-        asked = ImageRequest.of(draft.prompt, draft.settings, self._submission.tenant)
+        asked = draft.request or ImageRequest.of(draft.prompt, draft.settings, self._submission.tenant)
         item.request, item.warnings = self._market.resolve(asked)
         found = self._market.problems(item.request, self._today)
         if found:

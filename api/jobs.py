@@ -24,7 +24,7 @@ from api.models import (
 from api.problems import INVALID, JOB_ENDED, Problem
 from api.report import report_of, with_items
 from api.status import status_of, summary_of
-from api.submission import submit
+from api.submission import answer_accepted, submit
 from imagemill.domain.item import ItemState
 from imagemill.domain.job_states import ENDED
 from imagemill.domain.messages import BudgetSignal
@@ -65,11 +65,7 @@ async def create_job(
     if validate_only:
         return JSONResponse((await validate(parts, owner, body)).model_dump(mode="json"))
     accepted = await submit(parts, owner, body, idempotency_key, x_stainless_retry_count)
-    response.headers["Location"] = f"/v1/jobs/{accepted.job}"
-    response.headers["Retry-After"] = "1"
-    if accepted.replayed:
-        response.status_code = 200
-        response.headers["Idempotency-Replayed"] = "true"
+    answer_accepted(response, accepted)
     return await status_of(parts, owner, accepted.job)
 
 
@@ -134,22 +130,47 @@ async def get_report(
     return StreamingResponse(with_items(parts, owner, job, summary, report), media_type="application/json")
 
 
-@router.patch("/{job}", status_code=202, summary="Raise or lower a job's cap")
+@router.patch("/{job}", status_code=202, summary="Change a job's cap or priority")
 async def change_job(job: str, body: JobPatch, parts: Parts, owner: Tenant) -> JobAnswer:
-    """A raised cap lets a held job go on; a lowered one stops what has not been called yet."""
+    """A raised cap lets a held job go on; a lowered one stops what has not been called yet.
+
+    A new priority goes for all calls that have not been made yet.
+    """
     summary = await summary_of(parts, owner, job)
-    limit = body.budget.limit_usd
-    cap = None if limit is None else parse_usd(limit)
-    change = BudgetSignal(cap_nano=cap, on_exhausted=body.budget.on_exhausted)
-    if summary.state in ENDED or not await parts.engine.set_budget(job, change):
-        raise Problem(JOB_ENDED, f"job {job} has ended as {summary.state}; its cap can't be changed")
+    if summary.state in ENDED or not await _tell_changes(parts, job, body):
+        raise Problem(JOB_ENDED, f"job {job} has ended as {summary.state}; it can't be changed")
     status = await status_of(parts, owner, job)
-    if cap is not None and status.state not in ENDED:
-        status.cost.limit_usd = format_usd(cap)  # accepted, whether or not the workflow has taken it in yet
+    if body.budget and body.budget.limit_usd is not None and status.state not in ENDED:
+        # Accepted, whether or not the workflow has taken it in yet.
+        status.cost.limit_usd = format_usd(parse_usd(body.budget.limit_usd))
     return status
 
 
-@router.post("/{job}/resume", status_code=202, summary="Let a held job go on")
+async def _tell_changes(parts: Context, job: str, body: JobPatch) -> bool:
+    running = True
+    if body.budget:
+        limit = body.budget.limit_usd
+        cap = None if limit is None else parse_usd(limit)
+        change = BudgetSignal(cap_nano=cap, on_exhausted=body.budget.on_exhausted)
+        running = await parts.engine.set_budget(job, change)
+    if running and body.priority is not None:
+        running = await parts.engine.set_priority(job, body.priority)
+    return running
+
+
+@router.post("/{job}/pause", status_code=202, summary="Pause a job")
+async def pause_job(job: str, parts: Parts, owner: Tenant) -> JobAnswer:
+    """Start nothing more until it is resumed. It reads ``paused`` once no call is under way any more."""
+    summary = await summary_of(parts, owner, job)
+    if summary.state in ENDED or not await parts.engine.pause_job(job):
+        raise Problem(JOB_ENDED, f"job {job} has ended as {summary.state}; there is nothing to pause")
+    status = await status_of(parts, owner, job)
+    if status.state not in (*ENDED, "paused", "cancelling"):
+        status.state = "pausing"  # accepted, whether or not the workflow has taken it in yet
+    return status
+
+
+@router.post("/{job}/resume", status_code=202, summary="Let a paused or held job go on")
 async def resume_job(job: str, parts: Parts, owner: Tenant) -> JobAnswer:
     """Buy again what is of unknown outcome; try the provider now. A cap that is used up has to be raised."""
     summary = await summary_of(parts, owner, job)

@@ -89,6 +89,10 @@ class OutputBody(Body):
     )
 
 
+Priority = Annotated[int, Field(ge=1, le=5, description="1 goes first.")]
+PoolNames = Annotated[list[Annotated[str, Field(min_length=1, max_length=40)]], Field(max_length=10)]
+
+
 class BudgetBody(Body):
     """The job's cap, which its spending never passes."""
 
@@ -108,9 +112,16 @@ class BudgetPatch(Body):
 
 
 class JobPatch(Body):
-    """What can be changed of a running job."""
+    """What can be changed of a running job; what is left out stays as it is."""
 
-    budget: BudgetPatch
+    budget: BudgetPatch | None = None
+    priority: Priority | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> "JobPatch":
+        if self.budget is None and self.priority is None:
+            raise ValueError("nothing is to be changed: give a budget or a priority")
+        return self
 
 
 class PriceBody(Body):
@@ -148,13 +159,12 @@ class JobBody(Body):
         max_length=20,
         description="Prices of models that the catalogue does not know, by the model's name.",
     )
-    pools: list[Annotated[str, Field(min_length=1, max_length=40)]] = Field(
+    pools: PoolNames = Field(
         default_factory=list,
-        max_length=10,
         description="The provider accounts to buy from, in order: where one is in trouble, the next is "
         "taken. None: the first that serves the model.",
     )
-    priority: Annotated[int, Field(ge=1, le=5, description="1 goes first.")] = 3
+    priority: Priority = 3
 
     @model_validator(mode="after")
     def _one_source(self) -> "JobBody":
@@ -254,6 +264,8 @@ class JobAnswer(BaseModel):
     object: Literal["job"] = "job"
     name: str | None
     state: JobState
+    priority: int
+    retry_of: str | None = Field(description="The job whose items this one tries again.")
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None

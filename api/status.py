@@ -115,6 +115,8 @@ def _answer(
         id=job,
         name=summary.name,
         state=state,
+        priority=summary.priority,
+        retry_of=summary.parent,
         created_at=summary.submitted_at,
         started_at=summary.started_at,
         ended_at=summary.ended_at,

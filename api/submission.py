@@ -12,8 +12,12 @@ moment ago.
 import hashlib
 import json
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+from fastapi import Response
+from pydantic import BaseModel
 
 from api.accounts import open_account
 from api.checks import first_ask, prices_of, problems_of, warnings_of
@@ -44,27 +48,66 @@ class Accepted:
     replayed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Once:
+    """By what a submission is told from another one.
+
+    ``body`` is the hash of its content; ``key`` the caller's idempotency key; ``retry`` which try of the
+    client's SDK this is, by its own word, 0 being the first.
+    """
+
+    body: str
+    key: str | None = None
+    retry: int = 0
+
+
+def fingerprint(body: BaseModel, of: str = "") -> str:
+    """The hash of a submission's content; ``of`` is what it is about, where its address says that."""
+    return hashlib.sha256(of.encode() + body.model_dump_json(exclude_defaults=True).encode()).hexdigest()
+
+
+def answer_accepted(response: Response, accepted: Accepted) -> None:
+    """What the answer's head says of an accepted submission."""
+    response.headers["Location"] = f"/v1/jobs/{accepted.job}"
+    response.headers["Retry-After"] = "1"
+    if accepted.replayed:
+        response.status_code = 200
+        response.headers["Idempotency-Replayed"] = "true"
+
+
 async def submit(
     parts: Context, tenant: str, body: JobBody, key: str | None = None, retry: int = 0
 ) -> Accepted:
-    """Check, record and start a submission.
-
-    ``retry`` is which try of the client's SDK this is, by its own word; 0 is the first.
+    """Check, record and start a job.
 
     Raises:
         InvalidInput: it can't be run as it is; nothing was written.
         Problem: its idempotency key belongs to another submission, or to a job that is lost.
     """
-    fingerprint = hashlib.sha256(body.model_dump_json(exclude_defaults=True).encode()).hexdigest()
+
+    async def made() -> Submission:
+        problems = await problems_of(parts, tenant, body)
+        if problems:
+            raise InvalidInput(problems)
+        return record_of(new_id("job"), tenant, body)
+
+    return await accept(parts, tenant, Once(fingerprint(body), key, retry), made)
+
+
+async def accept(
+    parts: Context, tenant: str, once: Once, made: Callable[[], Awaitable[Submission]]
+) -> Accepted:
+    """Record and start a submission, unless it was before.
+
+    ``made`` checks it and makes the record; it is called only where there is none yet.
+    """
+    key, fingerprint = once.key, once.body
     if key and (known := await _known(parts, tenant, key, fingerprint)):
         return known
-    if not key and retry and (claimed := await _claim_recent(parts, tenant, fingerprint, retry)):
+    if not key and once.retry and (claimed := await _claim_recent(parts, tenant, fingerprint, once.retry)):
         return claimed
-    problems = await problems_of(parts, tenant, body)
-    if problems:
-        raise InvalidInput(problems)
+    submission = await made()
     await open_account(parts, tenant)
-    submission = record_of(new_id("job"), tenant, body)
     where = request_key(tenant, submission.job)
     await parts.control.put(where, submission.model_dump_json(exclude_none=True).encode())
     if key and not await _record(parts, submission, key, fingerprint):
@@ -96,6 +139,8 @@ def job_start(parts: Context, submission: Submission) -> JobStart:
     summary = JobSummary(
         tenant=submission.tenant,
         name=submission.name,
+        priority=submission.priority,
+        parent=submission.retry and submission.retry.job,
         submitted_at=submission.submitted_at,
         items=len(submission.items) if submission.items is not None else None,
         cap_nano=submission.cap_nano,

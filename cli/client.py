@@ -102,8 +102,12 @@ class Client:
         """Changes a job's cap, or what happens when it is used up; what is left out stays."""
         return _read(Job, await self._send("PATCH", f"/v1/jobs/{job}", json={"budget": budget}))
 
+    async def pause(self, job: str) -> Job:
+        """Lets a job start nothing more until it is resumed."""
+        return _read(Job, await self._send("POST", f"/v1/jobs/{job}/pause"))
+
     async def resume(self, job: str) -> Job:
-        """Lets a held job go on."""
+        """Lets a paused or held job go on."""
         return _read(Job, await self._send("POST", f"/v1/jobs/{job}/resume"))
 
     async def report(self, job: str) -> Report:

@@ -9,6 +9,7 @@ from cli.cancel import cancel
 from cli.caps import caps
 from cli.demo import demo
 from cli.dev import dev
+from cli.pause import pause
 from cli.processes import api, worker
 from cli.report import report
 from cli.results import results
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Jobs": (submit, status, watch, results, resume, cancel),
+    "Jobs": (submit, status, watch, results, pause, resume, cancel),
     "Money": (budget, report, usage, caps),
     "The service": (dev, worker, api, demo),
 }

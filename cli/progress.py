@@ -17,6 +17,8 @@ COLOURS = {
     "cancelled": "yellow",
     "failed": "red",
     "held": "yellow",
+    "pausing": "yellow",
+    "paused": "yellow",
 }
 
 

@@ -1,4 +1,4 @@
-"""`imagemill resume`: let a held job go on."""
+"""`imagemill resume`: let a paused or held job go on."""
 
 import typer
 
@@ -11,7 +11,7 @@ FOR_MONEY = ("budget", "tenant_budget")
 
 
 def resume(job: JobId, url: Url = None) -> None:
-    """Lets a held job go on: buys on after an uncertain bill, or tries the provider now.
+    """Lets a paused or held job go on: buys on after an uncertain bill, or tries the provider now.
 
     A job that is held for money needs a higher cap instead: see `imagemill budget`.
     """

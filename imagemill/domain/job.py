@@ -42,8 +42,16 @@ class Manifest(BaseModel):
     variants: list[Variant] = Field(default_factory=list)
 
 
+class Retry(BaseModel):
+    """Items of an earlier job, bought again: those in these states, or those that are named."""
+
+    job: str
+    states: list[ItemState] = Field(default_factory=list)
+    custom_ids: list[str] | None = None
+
+
 class Submission(BaseModel):
-    """``request.json``: what was asked for, whole. Exactly one of ``items`` and ``manifest`` is there."""
+    """``request.json``: what was asked for, whole. One of ``items``, ``manifest`` and ``retry`` is there."""
 
     job: str
     tenant: str
@@ -52,6 +60,7 @@ class Submission(BaseModel):
     defaults: ImageSettings
     items: list[InlineItem] | None = None
     manifest: Manifest | None = None
+    retry: Retry | None = None
     key: str | None = None
     """Liquid template of an image's name; None: ``{custom_id}/{variant}-{n}.{ext}``."""
     cap_nano: int

@@ -1,17 +1,24 @@
 import hashlib
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.planning import Planning
 from imagemill.domain.catalogue import Catalogue
-from imagemill.domain.item import PlannedItem
+from imagemill.domain.item import ItemResult, ItemState, PlannedItem
 from imagemill.domain.job import Submission
 from imagemill.domain.messages import Estimated, EstimateTask, Plan, PlanTask
-from imagemill.domain.places import estimate_key, file_key, plan_index_key, plan_key, request_key
+from imagemill.domain.places import (
+    estimate_key,
+    file_key,
+    plan_index_key,
+    plan_key,
+    request_key,
+    results_key,
+)
 from imagemill.inputs.reference import Rules
 from imagemill.templating.process import ProcessTemplating
 from tests.fakes.store import MemoryStore
@@ -285,3 +292,73 @@ async def test_old_qualities_are_planned_as_what_they_mean() -> None:
     variants = [{"name": "a", "quality": "hd"}, {"name": "b", "quality": "standard"}]
     await plan(store, manifest=FILE | {"variants": variants})
     assert [item.request.quality for item in planned(store) if item.request] == ["high", "medium"]
+
+
+# --- items of an earlier job ---------------------------------------------------------------------
+
+
+async def before(store: MemoryStore) -> None:
+    """A job whose items 0 to 3 ended as they are called, item 4 had a bad row, and chunk 1 never ran."""
+    named = ["succeeded", "failed", "blocked", "skipped", "skipped", *(f"later-{n}" for n in range(496))]
+    await plan(store, items=[{"custom_id": name, "prompt": f"a {name} chair"} for name in named])
+    for key in list(store.objects):
+        if "/job_1/" in key:
+            await store.put(key.replace("job_1", "job_0"), store.data(key))
+            del store.objects[key]
+    results = [
+        ItemResult(index=n, custom_id=name, state=cast("ItemState", name)) for n, name in enumerate(named[:4])
+    ]
+    lines = "".join(result.model_dump_json() + "\n" for result in results)
+    await store.put(results_key("t", "job_0", 0), lines.encode())
+
+
+@pytest.mark.parametrize(
+    ("retry", "expected"),
+    [
+        ({"states": ["failed", "blocked"]}, ["failed", "blocked"]),
+        ({"states": ["skipped"]}, ["skipped"]),
+        ({"custom_ids": ["succeeded", "later-495"]}, ["succeeded", "later-495"]),
+    ],
+)
+async def test_a_retry_buys_the_items_that_are_asked_for_as_they_were_planned(
+    retry: dict[str, Any], expected: list[str]
+) -> None:
+    store = MemoryStore()
+    await before(store)
+    answer = await plan(store, retry={"job": "job_0"} | retry)
+    found = planned(store)
+
+    assert [item.custom_id for item in found] == expected
+    assert [item.request.prompt for item in found if item.request] == [f"a {name} chair" for name in expected]
+    assert all(item.maximum_nano > 0 and item.names for item in found)
+    assert (answer.items, answer.invalid_rows) == (len(expected), 0)
+
+
+async def test_items_of_chunks_that_never_ran_count_as_cancelled() -> None:
+    store = MemoryStore()
+    await before(store)
+    answer = await plan(store, retry={"job": "job_0", "states": ["cancelled"]})
+
+    assert answer.items == 496  # of chunk 0 what has no result, and all of chunk 1
+
+
+async def test_a_bad_row_is_not_bought_again_and_an_unknown_item_is_told() -> None:
+    store = MemoryStore()
+    await before(store)
+    answer = await plan(store, retry={"job": "job_0", "custom_ids": ["skipped~5", "failed", "who"]})
+    found = planned(store)
+
+    assert [(item.custom_id, item.problem and item.problem.detail) for item in found] == [
+        ("failed", None),
+        ("who", "job job_0 has no item 'who'"),
+    ]
+    assert answer.invalid_rows == 1
+
+
+async def test_a_retry_of_nothing_fails_before_anything_is_bought() -> None:
+    store = MemoryStore()
+    await before(store)
+    answer = await plan(store, retry={"job": "job_0", "custom_ids": []})
+
+    assert (answer.failure, answer.items) == ("no_items", 0)
+    assert "the job before" in (answer.failure_detail or "")

@@ -220,10 +220,12 @@ async def test_a_job_that_has_ended_is_neither_changed_nor_resumed(
     engine.summaries["job_1"] = a_job(state="completed")
     for answer in (
         await http.patch("/v1/jobs/job_1", json={"budget": {"limit_usd": "7"}}),
+        await http.patch("/v1/jobs/job_1", json={"priority": 1}),
         await http.post("/v1/jobs/job_1/resume"),
+        await http.post("/v1/jobs/job_1/pause"),
     ):
         assert (answer.status_code, answer.json()["type"]) == (409, "/problems/job-ended")
-    assert (engine.budgets, engine.resumed) == ([], [])
+    assert (engine.budgets, engine.resumed, engine.paused, engine.priorities) == ([], [], [], [])
 
 
 async def test_a_hold_says_what_it_needs(http: httpx2.AsyncClient, engine: MemoryEngine) -> None:

@@ -33,7 +33,7 @@ def test_usage() -> None:
     assert runner.invoke(app, ["api", "--port", "0"]).exit_code == 2
     shown = runner.invoke(app, ["--help"]).output
     for command in (
-        *("submit", "status", "watch", "results", "resume", "cancel"),
+        *("submit", "status", "watch", "results", "pause", "resume", "cancel"),
         *("budget", "report", "usage", "caps"),
         *("dev", "worker", "api", "demo"),
     ):

@@ -1,0 +1,130 @@
+"""POST /v1/jobs/{id}/retry: a child job of the items that another one did not get."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Header, Response
+from pydantic import Field
+
+from api.context import Context, context, tenant
+from api.models import Body, BudgetBody, JobAnswer, PoolNames, Priority
+from api.pools import pool_problems
+from api.problems import INVALID, JOB_RUNS, NO_REPORT, Problem
+from api.status import status_of, summary_of
+from api.submission import Once, accept, answer_accepted, fingerprint
+from imagemill.domain.errors import InvalidInput, ObjectMissing
+from imagemill.domain.ids import new_id
+from imagemill.domain.job import JobSummary, OnUnknown, Retry, Submission
+from imagemill.domain.job_states import ENDED
+from imagemill.domain.money import parse_usd
+from imagemill.domain.places import report_key, request_key
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+State = Literal["failed", "blocked", "skipped", "cancelled"]
+MOST_NAMED = 10_000
+
+
+class RetryBody(Body):
+    """Which items to buy again, and what that may cost. Everything else is as the job before had it."""
+
+    states: list[State] = Field(
+        default=["failed", "skipped"],
+        min_length=1,
+        max_length=4,
+        description="Items that ended in one of these. Rows that could not be read are left out.",
+    )
+    items: list[Annotated[str, Field(min_length=1, max_length=256)]] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MOST_NAMED,
+        description="Items by their custom_id, whatever their state, in the place of ``states``.",
+    )
+    budget: BudgetBody
+    name: Annotated[str, Field(max_length=200)] | None = None
+    on_unknown: OnUnknown | None = None
+    pools: PoolNames | None = None
+    priority: Priority | None = None
+
+
+@router.post("/{job}/retry", status_code=202, summary="Try the failed items again, as a new job")
+async def retry_job(
+    *,
+    job: str,
+    body: RetryBody,
+    response: Response,
+    parts: Annotated[Context, Depends(context)],
+    owner: Annotated[str, Depends(tenant)],
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+    x_stainless_retry_count: Annotated[int, Header(ge=0)] = 0,
+) -> JobAnswer:
+    """Starts a child job of items of a job that has ended; its images lie under the child's own prefix.
+
+    The prompts and settings are those of the plan before; prices are those of today.
+    """
+    summary = await _ended(parts, owner, job)
+    once = Once(fingerprint(body, job), idempotency_key, x_stainless_retry_count)
+
+    async def made() -> Submission:
+        _check(parts, body, summary, job)
+        return await _child(parts, owner, job, body)
+
+    accepted = await accept(parts, owner, once, made)
+    answer_accepted(response, accepted)
+    return await status_of(parts, owner, accepted.job)
+
+
+async def _ended(parts: Context, owner: str, job: str) -> JobSummary:
+    summary = await summary_of(parts, owner, job)
+    if summary.state not in ENDED:
+        raise Problem(
+            JOB_RUNS, f"job {job} is {summary.state}; its items can be tried again once it has ended"
+        )
+    try:
+        await parts.control.head(report_key(owner, job))
+    except ObjectMissing:
+        detail = (
+            f"job {job} was ended by hand; what became of its items can't be told, so none is bought again"
+        )
+        raise Problem(NO_REPORT, detail) from None
+    return summary
+
+
+def _check(parts: Context, body: RetryBody, summary: JobSummary, job: str) -> None:
+    problems = pool_problems(parts.pools, body.pools or (), ())
+    if body.items is None and not _count(body, summary):
+        wanted = " or ".join(body.states)
+        problems.append(("/states", f"job {job} has no item that ended as {wanted} and could be bought"))
+    if problems:
+        raise InvalidInput(problems)
+
+
+def _count(body: RetryBody, summary: JobSummary) -> int:
+    """How many items there are to buy again; bad rows are among the failed, and are none."""
+    if summary.failure:
+        return 0
+    counts = summary.ended.counts
+    found: int = sum(getattr(counts, state) for state in set(body.states))
+    return found - (summary.invalid_rows if "failed" in body.states else 0)
+
+
+async def _child(parts: Context, owner: str, job: str, body: RetryBody) -> Submission:
+    try:
+        before = Submission.model_validate_json(await parts.control.get(request_key(owner, job)))
+    except ObjectMissing:
+        raise Problem(INVALID, f"the submission of job {job} is not kept any more") from None
+    return Submission(
+        job=new_id("job"),
+        tenant=owner,
+        submitted_at=datetime.now(UTC),
+        name=body.name or before.name,
+        defaults=before.defaults,
+        retry=Retry(job=job, states=list(body.states), custom_ids=body.items),
+        key=before.key,
+        cap_nano=parse_usd(body.budget.limit_usd),
+        on_exhausted=body.budget.on_exhausted,
+        on_unknown=body.on_unknown or before.on_unknown,
+        prices_nano=before.prices_nano,
+        priority=body.priority or before.priority,
+        pools=before.pools if body.pools is None else body.pools,
+    )
