@@ -87,6 +87,40 @@ async def test_a_killed_api_loses_nothing_and_answers_the_same_key_with_the_same
     assert nano(status["cost"]["written_off_usd"]) == 0
 
 
+async def test_a_hundred_duplicates_while_the_api_is_killed_are_one_job(slow: Service) -> None:
+    """Each client asks until it is answered, as SDKs do; some were never answered by the first process."""
+    prompt = "A vase, duplicates"
+    body = {
+        "items": [{"custom_id": "only", "prompt": prompt}],
+        "budget": {"limit_usd": "1.00"},
+        "defaults": {"model": "gpt-image-2.5-flare", "size": "816x816", "quality": "low"},
+    }
+    answered = asyncio.Event()
+
+    async def client() -> str:
+        async with asyncio.timeout(60):
+            while True:
+                try:
+                    key = {"Idempotency-Key": "killed-meanwhile"}
+                    answer = await slow.ask("POST", "/v1/jobs", json=body, headers=key)
+                except httpx2.TransportError:
+                    await asyncio.sleep(0.05)
+                    continue
+                if answer.status_code in (200, 202):
+                    answered.set()
+                    return str(answer.json()["id"])
+                assert answer.status_code == 503, answer.text
+
+    clients = [asyncio.create_task(client()) for _ in range(100)]
+    await answered.wait()
+    await slow.stack.kill("api")
+    await slow.stack.start_part("api")
+    (job,) = set(await asyncio.gather(*clients))
+
+    assert (await slow.finished(job))["state"] == "completed"
+    assert sum((await slow.ledger(prompt))["calls"].values()) == 1
+
+
 async def test_a_killed_engine_loses_nothing(slow: Service) -> None:
     prompts, items = catalog("engine")
     job = await slow.submit(items=items)

@@ -22,6 +22,16 @@ async def test_a_hundred_duplicates_at_once_are_one_job(service: Service) -> Non
     assert sum((await service.ledger("A broom, hundred"))["calls"].values()) == 1
 
 
+async def test_five_submissions_alike_without_a_key_are_five_jobs(service: Service) -> None:
+    answers = await asyncio.gather(*(service.ask("POST", "/v1/jobs", json=body("five")) for _ in range(5)))
+
+    jobs = {answer.json()["id"] for answer in answers}
+    assert len(jobs) == 5
+    for job in jobs:
+        await service.finished(job)
+    assert sum((await service.ledger("A broom, five"))["calls"].values()) == 5
+
+
 async def test_another_body_under_the_same_key_is_refused(service: Service) -> None:
     key = {"Idempotency-Key": "other-body"}
     first = await service.ask("POST", "/v1/jobs", json=body("one"), headers=key)

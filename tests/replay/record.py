@@ -15,7 +15,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from imagemill.domain.tenant import Caps
 from sandbox.stack import LocalStack, StackOptions
-from tests.fakes.activities import FakeActivities, bought, bug, silent, until_cancelled
+from tests.fakes.activities import FakeActivities, bought, bug, silent, until_cancelled, when
 from tests.workflows.mill import LOSING, Mill, Tenant, working
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -69,6 +69,23 @@ async def held(client: Client) -> list[str]:
     return [mill.job, f"{mill.job}/0", f"{mill.job}/1", tenant.id]
 
 
+async def paused(client: Client) -> list[str]:
+    """Two chunks, paused while the first call is under way, given another priority, and resumed."""
+    gate = asyncio.Event()
+    fakes = FakeActivities([[10] * 3, [10] * 3], {(0, 0): [when(gate)], (1, 0): [when(gate)]})
+    mill = Mill(client, fakes, job="job_paused", place={"window": 1})
+    async with working(mill):
+        await mill.start()
+        await mill.calls(2)
+        await mill.pause()
+        await mill.set_priority(1)
+        gate.set()
+        await mill.becomes("paused")
+        await mill.resume()
+        await mill.ended()
+    return [mill.job, f"{mill.job}/0", f"{mill.job}/1"]
+
+
 async def save(client: Client, workflow: str) -> None:
     """One file a run, without what belongs to this machine."""
     history = await client.get_workflow_handle(workflow).fetch_history()
@@ -105,7 +122,7 @@ async def main() -> None:
                 data_converter=pydantic_data_converter,
                 identity=NOBODY,
             )
-            for story in (single, recovered, cancelled, held):
+            for story in (single, recovered, cancelled, held, paused):
                 for workflow in await story(client):
                     await save(client, workflow)
 
