@@ -128,9 +128,9 @@ class Pools:
 
         Those that the job names, in its order; where it names none, the first that serves the model.
         """
-        alias = next((alias for alias in self._aliases.values() if alias.model == model and alias.pool), None)
+        alias = self._aliases.get(model)
         if not wanted and alias and alias.pool in self._pools:
-            wanted = [str(alias.pool)]
+            wanted = [alias.pool]
         names = [name for name in wanted if name in self._pools] if wanted else self.names
         named = [self._pools[name] for name in names]
         found = [pool for pool in named if pool.serves(model)]
