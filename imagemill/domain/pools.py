@@ -43,9 +43,13 @@ class Pool(BaseModel):
 
     name: Name
     kind: Literal["openai", "azure"] = "openai"
+    """How its addresses are made: ``azure`` has the deployment in them."""
     base_url: str
+    """What ``/images/generations`` is added to; of kind ``azure``, the resource's own address."""
     api_key: SecretStr
+    """Never logged, never in an error."""
     auth: Literal["bearer", "api-key"] = "bearer"
+    """The header that the key goes into; of kind ``azure`` it is always ``api-key``."""
     query: Mapping[str, str] = Field(default_factory=dict)
     """Put after every address."""
     deployments: Mapping[str, str] = Field(default_factory=dict)
@@ -55,7 +59,9 @@ class Pool(BaseModel):
     weight: PositiveInt = 1
     """Who serves a model first: the heavier pool."""
     free_5xx: bool = False
+    """Calls that it answers with 5xx are known not to be billed."""
     size_as: Literal["size", "aspect_ratio", "nothing"] = "size"
+    """How it wants to be told the size."""
     groups: Mapping[Name, Group] = Field(default_factory=lambda: {DEFAULT: Group()})
 
     @model_validator(mode="after")
