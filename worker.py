@@ -144,7 +144,7 @@ class Counter:
             times=parts.times,
         )
         gate = Gate(name, (parts.times.first_probe, parts.times.last_probe), time.time)
-        self.link = Link(gate, start, TemporalEngine(client), name)
+        self.link = Link(gate, start, TemporalEngine(client))
         catalogue = parts.catalogue.scaled(lambda _: pool.price_factor)
         images = Images(
             parts.plans, provider, parts.delivery, catalogue, gate=gate, pool=pool.name, inputs=parts.inputs
