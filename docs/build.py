@@ -7,6 +7,7 @@ page that leads nowhere, and fails if there is one.
 import argparse
 import json
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from api.app import make_app
-from api.problems import KINDS
+from api.meanings import MEANINGS
+from api.problems import KINDS, Kind
 from docs.links import broken_links
 from docs.models_page import models_page
 from imagemill import settings
@@ -120,7 +122,14 @@ def errors_page() -> str:
         ],
     )
     codes = _table(("code", "meaning"), [(f"`{code}`", text) for code, text in EXPLANATIONS.items()])
-    return "\n\n".join([GENERATED, "# Errors", _KINDS_INTRO, kinds, _CODES_INTRO, codes]) + "\n"
+    sections = [_kind(kind) for kind in KINDS]
+    return "\n\n".join([GENERATED, "# Errors", _KINDS_INTRO, kinds, *sections, _CODES_INTRO, codes]) + "\n"
+
+
+def _kind(kind: Kind) -> str:
+    """What the page at the problem's own address says too."""
+    meaning = MEANINGS[kind.slug]
+    return "\n\n".join([f"### {kind.slug}", _filled(meaning.about), _filled(meaning.remedy)])
 
 
 _KINDS_INTRO = """\
@@ -128,7 +137,8 @@ _KINDS_INTRO = """\
 
 The API answers errors as `application/problem+json` (RFC 9457): `type`, `title`, `status`, `detail`, and for
 a bad submission `errors`, a list of `pointer` and `detail`. The `type` is also a path of the API that needs
-no key. Where a retry can help, the answer carries `Retry-After`; everywhere else `x-should-retry: false`."""
+no key, and answers with what is said here, as JSON or to a browser as a page. Where a retry can help, the
+answer carries `Retry-After`; everywhere else `x-should-retry: false`."""
 _CODES_INTRO = """\
 ## Codes of items and holds
 
@@ -182,6 +192,10 @@ def _plain(value: Any) -> str:
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *([_cell(cell) for cell in row] for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _filled(text: str) -> str:
+    return textwrap.fill(text, 110, break_long_words=False, break_on_hyphens=False)
 
 
 def _cell(text: str) -> str:
