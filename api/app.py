@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import described, files, health, jobs, problems, usage
+from api import described, files, health, jobs, offers, problems, usage
 from api.context import Context, hash_key
 from api.limits import BodyLimit
 from imagemill import settings
@@ -66,7 +66,7 @@ def make_app(context: Context | None = None) -> FastAPI:
     app.state.context = context
     problems.install(app)
     app.add_middleware(BodyLimit)
-    for router in (files.router, jobs.router, usage.router, health.router):
+    for router in (files.router, jobs.router, usage.router, offers.router, health.router):
         app.include_router(router)
     described.describe(app)
     return app

@@ -125,6 +125,11 @@ class Pools:
         """The names of all pools, the heaviest first."""
         return list(self._pools)
 
+    @property
+    def aliases(self) -> list[str]:
+        """The models that the operator has put something in the place of."""
+        return list(self._aliases)
+
     def alias(self, model: str) -> Alias | None:
         """What the operator has put in the place of a model."""
         return self._aliases.get(model)
