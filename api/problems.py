@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from api.headers import headers
 from imagemill.domain.errors import EngineUnavailable, InvalidInput, StoreError
@@ -151,10 +152,13 @@ def install(app: FastAPI) -> None:
         return answer(Problem(MALFORMED, detail, found))
 
     @app.exception_handler(HTTPException)
-    async def _http(_: Request, error: HTTPException) -> JSONResponse:
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
         kind = next((kind for kind in KINDS if kind.status == error.status_code), None)
         kind = kind or replace(OTHER, status=error.status_code)
-        return answer(Problem(kind, str(error.detail), headers=dict(error.headers or {})))
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(_methods(request))  # the router names those of one route alone
+        return answer(Problem(kind, str(error.detail), headers=headers))
 
     @app.exception_handler(EngineUnavailable)
     async def _engine(_: Request, error: EngineUnavailable) -> JSONResponse:
@@ -168,6 +172,12 @@ def install(app: FastAPI) -> None:
     async def _bug(request: Request, error: Exception) -> JSONResponse:
         log.error("request failed", path=request.url.path, error=type(error).__name__)
         return answer(Problem(BROKEN, "this request met a mistake of the service; it is in the log"))
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods that something at the address of a request answers."""
+    found = [route for route in request.app.routes if route.matches(request.scope)[0] != Match.NONE]
+    return sorted({method for route in found for method in getattr(route, "methods", None) or ()})
 
 
 def _invalid_problem(error: InvalidInput) -> Problem:
