@@ -72,8 +72,18 @@ def _complete_operation(path: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     own = [kind for response in responses.values() for kind in _kinds_of(response)]
     found = [*own, *(kind for kind in _common(path, operation) if kind not in own)]
-    responses |= {str(status): response for status, response in problems(*found).items()}
+    for status, response in problems(*found).items():
+        stated = responses.get(str(status), {})
+        if not _speaks_for_itself(stated):
+            named = response["headers"] | stated.get("headers", {})
+            responses[str(status)] = response | {"headers": named}
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _speaks_for_itself(response: Mapping[str, Any]) -> bool:
+    """Has the route said what it answers with, and is it no problem document?"""
+    content = response.get("content")
+    return bool(content) and "x-problems" not in response and FASTAPIS_OWN[0] not in str(content)
 
 
 def _kinds_of(response: Mapping[str, Any]) -> Iterator[Kind]:

@@ -131,6 +131,19 @@ class CapsBody(Body):
 class JobBody(Body):
     """A submission: settings, a cap, and either items or a manifest."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "spring-catalog",
+                    "defaults": {"model": "gpt-image-2.5-flare", "size": "1024x1024", "quality": "medium"},
+                    "items": [{"custom_id": "sku-1001", "prompt": "Studio photo of a red chair"}],
+                    "budget": {"limit_usd": "25.00"},
+                }
+            ]
+        }
+    )
+
     name: Annotated[str, Field(max_length=200)] | None = None
     defaults: ImageSettings = ImageSettings()
     items: Annotated[list[ItemBody], Field(max_length=INLINE_ITEMS)] | None = None

@@ -1,9 +1,16 @@
 """Two tenants' applications over one store and one engine, and what the first of them has made."""
 
 import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+import uvicorn
+
+from api.app import make_app
 from api.context import Context, hash_key
 from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.item import Attempt, DeliveredImage, ItemResult, PlannedItem
@@ -60,6 +67,20 @@ async def world() -> World:
     engine.estimated = Estimated(plan=Plan(items=1, estimate=Estimate(high_nano=5)), problems=[])
     theirs = replace(ours, tenant="theirs", key_sha256=hash_key(THEIRS), admin_sha256=hash_key(THEIRS))
     return World(ours, theirs, engine)
+
+
+@contextmanager
+def served(context: Context) -> Iterator[str]:
+    """An application on a port of its own; its address."""
+    server = uvicorn.Server(uvicorn.Config(make_app(context), log_config=None, lifespan="off"))
+    with socket.create_server(("127.0.0.1", 0)) as listening:  # who comes before the server waits
+        running = threading.Thread(target=server.run, args=([listening],))
+        running.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            running.join()
 
 
 async def _plan(control: MemoryStore, engine: MemoryEngine, job: str) -> None:

@@ -6,12 +6,23 @@ from typing import Any
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 
 from api.app import make_app
-from api.described import KEYED
+from api.described import KEYED, describe
 from api.headers import headers
 from api.meanings import MEANINGS
-from api.problems import INVALID, JOB_ENDED, KEY_REUSED, KINDS, MEDIA_TYPE, NOT_FOUND, Kind, problems
+from api.problems import (
+    INVALID,
+    JOB_ENDED,
+    KEY_REUSED,
+    KINDS,
+    MEDIA_TYPE,
+    NOT_FOUND,
+    UNAVAILABLE,
+    Kind,
+    problems,
+)
 from docs.build import errors_page
 
 DOCUMENT = make_app().openapi()
@@ -97,6 +108,22 @@ def test_a_routes_own_problems_stand_beside_those_of_all_routes() -> None:
     ]
     assert responses["403"]["x-problems"] == ["no-tenant-cap", "forbidden"]
     assert responses["202"]["headers"].keys() == {"Location", "Retry-After"}
+
+
+def test_what_a_route_says_of_its_own_answers_is_kept() -> None:
+    app = FastAPI()
+    limited = problems(UNAVAILABLE)[503] | headers("ETag")
+
+    @app.get("/v1/theirs", responses={401: {"model": dict[str, str]}, 503: limited})
+    def theirs() -> None: ...
+
+    describe(app)
+    responses = app.openapi()["paths"]["/v1/theirs"]["get"]["responses"]
+
+    assert list(responses["401"]["content"]) == ["application/json"]
+    assert list(responses["403"]["content"]) == [MEDIA_TYPE]
+    assert responses["503"]["x-problems"] == ["unavailable"]
+    assert responses["503"]["headers"].keys() == {"ETag", "Retry-After"}
 
 
 def test_a_header_that_nobody_describes_is_an_error() -> None:
