@@ -131,6 +131,13 @@ def test_a_header_that_nobody_describes_is_an_error() -> None:
         headers("X-Unheard-Of")
 
 
+async def test_a_method_that_is_not_taken_is_told_all_that_are(http: httpx2.AsyncClient) -> None:
+    answer = await http.put("/v1/jobs/job_1")
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, PATCH")
+    assert answer.headers["content-type"] == MEDIA_TYPE
+
+
 # --- pages ---------------------------------------------------------------------------------------
 
 
