@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import compile_path
 
 from api.headers import headers
 from imagemill.domain.errors import EngineUnavailable, InvalidInput, StoreError
@@ -155,10 +155,10 @@ def install(app: FastAPI) -> None:
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
         kind = next((kind for kind in KINDS if kind.status == error.status_code), None)
         kind = kind or replace(OTHER, status=error.status_code)
-        headers = dict(error.headers or {})
-        if error.status_code == 405:
-            headers["Allow"] = ", ".join(_methods(request))  # the router names those of one route alone
-        return answer(Problem(kind, str(error.detail), headers=headers))
+        sent = dict(error.headers or {})
+        if error.status_code == 405 and (methods := _methods(request)):
+            sent["Allow"] = ", ".join(methods)  # the router names those of one route alone
+        return answer(Problem(kind, str(error.detail), headers=sent))
 
     @app.exception_handler(EngineUnavailable)
     async def _engine(_: Request, error: EngineUnavailable) -> JSONResponse:
@@ -175,9 +175,10 @@ def install(app: FastAPI) -> None:
 
 
 def _methods(request: Request) -> list[str]:
-    """The methods that something at the address of a request answers."""
-    found = [route for route in request.app.routes if route.matches(request.scope)[0] != Match.NONE]
-    return sorted({method for route in found for method in getattr(route, "methods", None) or ()})
+    """The methods that the address of a request takes, by the application's own document."""
+    paths = request.app.openapi()["paths"].items()
+    found = [taken for template, taken in paths if compile_path(template)[0].match(request.url.path)]
+    return sorted({method.upper() for taken in found for method in taken})
 
 
 def _invalid_problem(error: InvalidInput) -> Problem:
