@@ -72,8 +72,7 @@ class Parts:
         self.control = S3Store.connect(control, threads)
         self.delivered = S3Store.connect(delivery, threads)
         self.pools = settings.read(settings.PoolSettings).load(keys=role != "workflows")
-        self.prices = settings.read(settings.PriceSettings)
-        self.catalogue = self.prices.load()
+        self.catalogue = settings.read(settings.PriceSettings).load()
         self.caps = settings.read(settings.CapSettings).defaults
         self.delivery = Delivery(self.control, self.delivered, delivery.prefix)
         self.plans = Plans(self.control)
@@ -145,8 +144,8 @@ class Counter:
             times=parts.times,
         )
         gate = Gate(name, (parts.times.first_probe, parts.times.last_probe), time.time)
-        self.link = Link(gate, start, TemporalEngine(client), name)
-        catalogue = parts.prices.load(pool.price_factor)
+        self.link = Link(gate, start, TemporalEngine(client))
+        catalogue = parts.catalogue.scaled(lambda _: pool.price_factor)
         images = Images(
             parts.plans, provider, parts.delivery, catalogue, gate=gate, pool=pool.name, inputs=parts.inputs
         )

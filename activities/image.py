@@ -11,7 +11,6 @@
 import asyncio
 import secrets
 from collections.abc import Coroutine
-from dataclasses import replace
 from typing import Any
 
 from temporalio import activity
@@ -22,7 +21,7 @@ from activities.inputs import MOST_TRIES, Inputs
 from activities.plans import Plans
 from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.errors import AccountTrouble, CallError, NotSent, OutcomeUnknown, Refused, StoreError
-from imagemill.domain.item import CallRecord, PlannedItem
+from imagemill.domain.item import CallRecord, ImageFacts, PlannedItem
 from imagemill.domain.messages import GENERATE, LOOK, Found, ImageOutcome, ImageTask
 from imagemill.domain.pools import DEFAULT
 from imagemill.domain.pricing import Usage
@@ -88,14 +87,9 @@ class Images:
         request = place.item.request
         if request is None:
             raise NotSent("nothing_to_buy")
-        if request.model not in self._catalogue and place.item.image_nano is None:
-            raise NotSent("model_not_priced_here")  # another worker's catalogue may have it
-        tokens = (
-            self._catalogue.model(request.model).tokens(request) if request.model in self._catalogue else 0
-        )
         ticket = await self._gate.enter(
             request.n,
-            tokens,
+            self._tokens(place.item, request),
             job=task.job,
             model=request.model,
             patience=_time_left(task, pulse),
@@ -108,6 +102,14 @@ class Images:
             self._gate.give_back(ticket)
             raise
         return ticket
+
+    def _tokens(self, item: PlannedItem, request: ImageRequest) -> int:
+        """What the call counts for at a limit on tokens; 0 where only the job knows the model's price."""
+        if request.model in self._catalogue:
+            return self._catalogue.model(request.model).tokens(request)
+        if item.image_nano is None:
+            raise NotSent("model_not_priced_here")  # another worker's catalogue may have it
+        return 0
 
     async def _fetch(self, task: ImageTask, place: Place, pulse: Pulse) -> SentInputs:
         """The images that the call is given; what was fetched by then is kept for the next try."""
@@ -138,10 +140,7 @@ class Images:
             self._gate.failed(ticket, error)
             raise
         self._gate.succeeded(ticket, generated.told)
-        images = [image for image in generated.images if facts_of(image).format != UNKNOWN_FORMAT]
-        if not images:
-            raise OutcomeUnknown("unreadable_images", generated.request_id)
-        return replace(generated, images=images)
+        return generated
 
     async def _buy(self, task: ImageTask, place: Place, inputs: SentInputs, ticket: Ticket) -> ImageOutcome:
         request = place.item.request
@@ -162,9 +161,13 @@ class Images:
         return await self._keep(task, place, generated)
 
     async def _keep(self, task: ImageTask, place: Place, generated: GeneratedImages) -> ImageOutcome:
-        """Store what was bought, and settle by what the provider counted."""
-        mine = self._record(task, place, generated)
-        counts = await self._delivery.store(place, mine, generated.images)
+        """Store what was bought, and settle by what the provider counted; what is no image is dropped."""
+        seen = [(facts_of(image), image) for image in generated.images]
+        images = [(facts, image) for facts, image in seen if facts.format != UNKNOWN_FORMAT]
+        if not images:
+            raise OutcomeUnknown("unreadable_images", generated.request_id)
+        mine = self._record(task, place, generated, [facts for facts, _ in images])
+        counts = await self._delivery.store(place, mine, [image for _, image in images])
         return ImageOutcome(
             kind="stored",
             paid_nano=mine.cost_nano,
@@ -173,31 +176,32 @@ class Images:
             warnings=_warnings(mine, counts, wanted=len(place.item.names), asked=_format(place)),
         )
 
-    def _record(self, task: ImageTask, place: Place, generated: GeneratedImages) -> CallRecord:
+    def _record(
+        self, task: ImageTask, place: Place, generated: GeneratedImages, images: list[ImageFacts]
+    ) -> CallRecord:
         request = place.item.request
         assert request  # noqa: S101 - it was just bought
-        cost = self._cost(place.item, generated)
+        cost = self._cost(place.item, generated.usage, len(images))
         return CallRecord(
             reservation=task.reservation,
             call=secrets.token_hex(8),
             model=request.model,
             pool=self._pool,
-            images=[facts_of(image) for image in generated.images],
+            images=images,
             cost_nano=place.item.maximum_nano if cost is None else cost,
             estimated=cost is None,
             request_id=generated.request_id,
         )
 
-    def _cost(self, item: PlannedItem, generated: GeneratedImages) -> int | None:
+    def _cost(self, item: PlannedItem, usage: Usage | None, images: int) -> int | None:
         """By the job's own price, or by the provider's count; None where it sent none."""
-        images = len(generated.images)
         if item.image_nano is not None:
             return item.image_nano * images
         assert item.request  # noqa: S101 - it was just bought
         model = self._catalogue.model(item.request.model)
         if model.rate.output is None:
             return model.cost(Usage(), images)  # priced by the image
-        return model.cost(generated.usage, images) if generated.usage else None
+        return model.cost(usage, images) if usage else None
 
 
 class Search:

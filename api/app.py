@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import files, health, jobs, problems, retry, usage
+from api import described, files, health, jobs, offers, problems, retry, usage
 from api.context import Context, hash_key
 from api.limits import BodyLimit
 from imagemill import settings
@@ -15,6 +15,14 @@ from imagemill.storage.s3 import S3Store
 from imagemill.storage_probe import require_conditional_puts
 
 STORE_THREADS = 16
+ROUTERS = (
+    files.router,
+    jobs.router,
+    retry.router,
+    usage.router,
+    offers.router,
+    health.router,
+)
 
 
 @asynccontextmanager
@@ -61,10 +69,12 @@ def make_app(context: Context | None = None) -> FastAPI:
         summary="Image generation in bulk: durable jobs, capped budgets, results in your own bucket.",
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=described.operation_id,
     )
     app.state.context = context
     problems.install(app)
     app.add_middleware(BodyLimit)
-    for router in (files.router, jobs.router, retry.router, usage.router, health.router):
+    for router in ROUTERS:
         app.include_router(router)
+    described.describe(app)
     return app

@@ -10,14 +10,14 @@ from fastapi import APIRouter, Depends, UploadFile
 
 from api.context import Context, context, tenant
 from api.models import FileAnswer
-from api.problems import INVALID, Problem
+from api.problems import INVALID, Problem, problems
 from imagemill.domain.ids import new_id
 from imagemill.domain.places import file_key
 
 router = APIRouter(tags=["files"])
 
 
-@router.post("/v1/files", status_code=201, summary="Upload a file")
+@router.post("/v1/files", status_code=201, summary="Upload a file", responses=problems(INVALID))
 async def upload_file(
     file: UploadFile, parts: Annotated[Context, Depends(context)], owner: Annotated[str, Depends(tenant)]
 ) -> FileAnswer:

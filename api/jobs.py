@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from api.context import Context, context, tenant
 from api.estimates import validate
+from api.headers import headers
 from api.items import ended_items, item_answer, items_from
 from api.models import (
     ItemAnswer,
@@ -21,7 +22,18 @@ from api.models import (
     ReportAnswer,
     ValidationAnswer,
 )
-from api.problems import INVALID, JOB_ENDED, Problem
+from api.problems import (
+    ESTIMATE_SLOW,
+    INVALID,
+    JOB_ENDED,
+    JOB_LOST,
+    JOB_RUNS,
+    KEY_REUSED,
+    NO_CAP,
+    NO_REPORT,
+    Problem,
+    problems,
+)
 from api.report import report_of, with_items
 from api.status import status_of, summary_of
 from api.submission import answer_accepted, submit
@@ -41,7 +53,12 @@ Tenant = Annotated[str, Depends(tenant)]
     status_code=202,
     summary="Submit a job",
     response_model=JobAnswer,
-    responses={200: {"model": JobAnswer | ValidationAnswer}},
+    responses={
+        200: {"model": JobAnswer | ValidationAnswer}
+        | headers("Location", "Idempotency-Replayed", "Retry-After"),
+        202: headers("Location", "Retry-After"),
+        **problems(INVALID, KEY_REUSED, NO_CAP, JOB_LOST, ESTIMATE_SLOW),
+    },
 )
 async def create_job(
     *,
@@ -69,7 +86,9 @@ async def create_job(
     return await status_of(parts, owner, accepted.job)
 
 
-@router.get("/{job}", summary="The status of a job")
+@router.get(
+    "/{job}", summary="The status of a job", responses={200: headers("Retry-After"), **problems(JOB_LOST)}
+)
 async def get_job(job: str, response: Response, parts: Parts, owner: Tenant) -> JobAnswer:
     """Counts by state, money, rate, what is held and why. ``Retry-After`` says when to ask again."""
     status = await status_of(parts, owner, job)
@@ -78,7 +97,7 @@ async def get_job(job: str, response: Response, parts: Parts, owner: Tenant) -> 
     return status
 
 
-@router.get("/{job}/items", summary="A page of items")
+@router.get("/{job}/items", summary="A page of items", responses=problems(INVALID, JOB_LOST))
 async def list_items(
     *,
     job: str,
@@ -102,7 +121,17 @@ async def list_items(
     return ItemPage(data=data, has_more=False, last=last)
 
 
-@router.get("/{job}/results", summary="All finished items as a stream", response_class=StreamingResponse)
+@router.get(
+    "/{job}/results",
+    summary="All finished items as a stream",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "content": {form: {"schema": {"type": "string"}} for form in ("application/jsonl", "text/csv")}
+        },
+        **problems(JOB_LOST),
+    },
+)
 async def get_results(
     job: str, parts: Parts, owner: Tenant, accept: Annotated[str, Header()] = "application/jsonl"
 ) -> StreamingResponse:
@@ -113,7 +142,12 @@ async def get_results(
     return StreamingResponse(_as_jsonl(items), media_type="application/jsonl")
 
 
-@router.get("/{job}/report", summary="The receipt of a job that has ended", response_model=ReportAnswer)
+@router.get(
+    "/{job}/report",
+    summary="The receipt of a job that has ended",
+    response_model=ReportAnswer,
+    responses=problems(JOB_RUNS, JOB_LOST, NO_REPORT),
+)
 async def get_report(
     job: str,
     parts: Parts,
@@ -130,7 +164,12 @@ async def get_report(
     return StreamingResponse(with_items(parts, owner, job, summary, report), media_type="application/json")
 
 
-@router.patch("/{job}", status_code=202, summary="Change a job's cap or priority")
+@router.patch(
+    "/{job}",
+    status_code=202,
+    summary="Change a job's cap or priority",
+    responses=problems(JOB_ENDED, JOB_LOST),
+)
 async def change_job(job: str, body: JobPatch, parts: Parts, owner: Tenant) -> JobAnswer:
     """A raised cap lets a held job go on; a lowered one stops what has not been called yet.
 
@@ -158,7 +197,7 @@ async def _tell_changes(parts: Context, job: str, body: JobPatch) -> bool:
     return running
 
 
-@router.post("/{job}/pause", status_code=202, summary="Pause a job")
+@router.post("/{job}/pause", status_code=202, summary="Pause a job", responses=problems(JOB_ENDED, JOB_LOST))
 async def pause_job(job: str, parts: Parts, owner: Tenant) -> JobAnswer:
     """Start nothing more until it is resumed. It reads ``paused`` once no call is under way any more."""
     summary = await summary_of(parts, owner, job)
@@ -170,7 +209,12 @@ async def pause_job(job: str, parts: Parts, owner: Tenant) -> JobAnswer:
     return status
 
 
-@router.post("/{job}/resume", status_code=202, summary="Let a paused or held job go on")
+@router.post(
+    "/{job}/resume",
+    status_code=202,
+    summary="Let a paused or held job go on",
+    responses=problems(JOB_ENDED, JOB_LOST),
+)
 async def resume_job(job: str, parts: Parts, owner: Tenant) -> JobAnswer:
     """Buy again what is of unknown outcome; try the provider now. A cap that is used up has to be raised."""
     summary = await summary_of(parts, owner, job)
@@ -179,7 +223,9 @@ async def resume_job(job: str, parts: Parts, owner: Tenant) -> JobAnswer:
     return await status_of(parts, owner, job)
 
 
-@router.post("/{job}/cancel", status_code=202, summary="Cancel a job")
+@router.post(
+    "/{job}/cancel", status_code=202, summary="Cancel a job", responses=problems(JOB_ENDED, JOB_LOST)
+)
 async def cancel_job(job: str, parts: Parts, owner: Tenant) -> JobAnswer:
     """Start nothing more. Calls under way are finished, and their images kept."""
     summary = await summary_of(parts, owner, job)

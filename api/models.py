@@ -33,7 +33,9 @@ def _a_zone(name: str) -> str:
     return name
 
 
-Sum = Annotated[str, AfterValidator(_a_sum), Field(examples=["25.00"])]
+USD = {"pattern": r"^\d{1,9}(\.\d{1,9})?$"}
+"""What a sum looks like; what is wrong with one that does not is said by ``parse_usd``."""
+Sum = Annotated[str, AfterValidator(_a_sum), Field(examples=["25.00"], json_schema_extra=USD)]
 
 
 class Body(BaseModel):
@@ -142,6 +144,19 @@ class CapsBody(Body):
 
 class JobBody(Body):
     """A submission: settings, a cap, and either items or a manifest."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "spring-catalog",
+                    "defaults": {"model": "gpt-image-2.5-flare", "size": "1024x1024", "quality": "medium"},
+                    "items": [{"custom_id": "sku-1001", "prompt": "Studio photo of a red chair"}],
+                    "budget": {"limit_usd": "25.00"},
+                }
+            ]
+        }
+    )
 
     name: Annotated[str, Field(max_length=200)] | None = None
     defaults: ImageSettings = ImageSettings()

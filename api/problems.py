@@ -8,8 +8,11 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
+from api.headers import headers
 from imagemill.domain.errors import EngineUnavailable, InvalidInput, StoreError
 
 log = structlog.get_logger()
@@ -79,19 +82,56 @@ class Problem(Exception):
         self.headers = headers or {}
 
 
+class ProblemPlace(BaseModel):
+    """One thing that is wrong with a body."""
+
+    pointer: str = Field(description="Where: a JSON pointer into the body, or the name of a parameter.")
+    detail: str = Field(description="What is wrong, and what would be right.")
+
+
+class ProblemAnswer(BaseModel):
+    """An error, as RFC 9457 has it."""
+
+    type: str = Field(description="Which kind of problem this is; also the path of a page that explains it.")
+    title: str = Field(description="The kind in words, always the same.")
+    status: int = Field(description="The status of the answer.")
+    detail: str = Field(description="What is wrong with this request.")
+    errors: list[ProblemPlace] = Field(default=[], description="Each place that is wrong, where there are.")
+
+
+def problems(*kinds: Kind) -> dict[int | str, dict[str, Any]]:
+    """The problems that a route answers, as the ``responses`` of its decorator.
+
+    Those that every route answers (no key, a malformed request, a part that is away) are added by
+    ``api.described``, and so is `not-found` wherever the path has a parameter.
+    """
+    statuses = dict.fromkeys(kind.status for kind in kinds)
+    return {status: _described([kind for kind in kinds if kind.status == status]) for status in statuses}
+
+
+def _described(kinds: Sequence[Kind]) -> dict[str, Any]:
+    """An answer of the OpenAPI document; the kinds have one status."""
+    schema = {"$ref": f"#/components/schemas/{ProblemAnswer.__name__}"}
+    return {
+        "description": ". ".join(kind.title for kind in kinds) + ".",
+        "content": {MEDIA_TYPE: {"schema": schema}},
+        "x-problems": [kind.slug for kind in kinds],
+    } | headers("Retry-After" if kinds[0].retry_helps else "x-should-retry")
+
+
 def answer(problem: Problem) -> JSONResponse:
     """The problem document."""
     kind = problem.kind
-    body: dict[str, Any] = {
-        "type": f"/problems/{kind.slug}",
-        "title": kind.title,
-        "status": kind.status,
-        "detail": problem.detail,
-    }
-    if problem.errors:
-        body["errors"] = [{"pointer": where, "detail": what} for where, what in problem.errors]
-    headers = problem.headers | ({"Retry-After": "2"} if kind.retry_helps else {"x-should-retry": "false"})
-    return JSONResponse(body, status_code=kind.status, media_type=MEDIA_TYPE, headers=headers)
+    body = ProblemAnswer(
+        type=f"/problems/{kind.slug}",
+        title=kind.title,
+        status=kind.status,
+        detail=problem.detail,
+        errors=[ProblemPlace(pointer=where, detail=what) for where, what in problem.errors],
+    )
+    sent = problem.headers | ({"Retry-After": "2"} if kind.retry_helps else {"x-should-retry": "false"})
+    said = body.model_dump(exclude_defaults=True)
+    return JSONResponse(said, status_code=kind.status, media_type=MEDIA_TYPE, headers=sent)
 
 
 def install(app: FastAPI) -> None:
@@ -112,10 +152,13 @@ def install(app: FastAPI) -> None:
         return answer(Problem(MALFORMED, detail, found))
 
     @app.exception_handler(HTTPException)
-    async def _http(_: Request, error: HTTPException) -> JSONResponse:
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
         kind = next((kind for kind in KINDS if kind.status == error.status_code), None)
         kind = kind or replace(OTHER, status=error.status_code)
-        return answer(Problem(kind, str(error.detail), headers=dict(error.headers or {})))
+        sent = dict(error.headers or {})
+        if error.status_code == 405 and (methods := _methods(request)):
+            sent["Allow"] = ", ".join(methods)  # the router names those of one route alone
+        return answer(Problem(kind, str(error.detail), headers=sent))
 
     @app.exception_handler(EngineUnavailable)
     async def _engine(_: Request, error: EngineUnavailable) -> JSONResponse:
@@ -129,6 +172,13 @@ def install(app: FastAPI) -> None:
     async def _bug(request: Request, error: Exception) -> JSONResponse:
         log.error("request failed", path=request.url.path, error=type(error).__name__)
         return answer(Problem(BROKEN, "this request met a mistake of the service; it is in the log"))
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods that the address of a request takes, by the application's own document."""
+    paths = request.app.openapi()["paths"].items()
+    found = [taken for template, taken in paths if compile_path(template)[0].match(request.url.path)]
+    return sorted({method.upper() for taken in found for method in taken})
 
 
 def _invalid_problem(error: InvalidInput) -> Problem:

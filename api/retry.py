@@ -7,9 +7,10 @@ from fastapi import APIRouter, Depends, Header, Response
 from pydantic import Field
 
 from api.context import Context, context, tenant
+from api.headers import headers
 from api.models import Body, BudgetBody, JobAnswer, PoolNames, Priority
 from api.pools import pool_problems
-from api.problems import INVALID, JOB_RUNS, NO_REPORT, Problem
+from api.problems import INVALID, JOB_LOST, JOB_RUNS, KEY_REUSED, NO_CAP, NO_REPORT, Problem, problems
 from api.status import status_of, summary_of
 from api.submission import Once, accept, answer_accepted, fingerprint
 from imagemill.domain.errors import InvalidInput, ObjectMissing
@@ -47,7 +48,17 @@ class RetryBody(Body):
     priority: Priority | None = None
 
 
-@router.post("/{job}/retry", status_code=202, summary="Try the failed items again, as a new job")
+@router.post(
+    "/{job}/retry",
+    status_code=202,
+    summary="Try the failed items again, as a new job",
+    response_model=JobAnswer,
+    responses={
+        200: {"model": JobAnswer} | headers("Location", "Idempotency-Replayed", "Retry-After"),
+        202: headers("Location", "Retry-After"),
+        **problems(INVALID, KEY_REUSED, NO_CAP, JOB_RUNS, JOB_LOST, NO_REPORT),
+    },
+)
 async def retry_job(
     *,
     job: str,
@@ -91,12 +102,12 @@ async def _ended(parts: Context, owner: str, job: str) -> JobSummary:
 
 
 def _check(parts: Context, body: RetryBody, summary: JobSummary, job: str) -> None:
-    problems = pool_problems(parts.pools, body.pools or (), ())
+    found = pool_problems(parts.pools, body.pools or (), ())
     if body.items is None and not _count(body, summary):
         wanted = " or ".join(body.states)
-        problems.append(("/states", f"job {job} has no item that ended as {wanted} and could be bought"))
-    if problems:
-        raise InvalidInput(problems)
+        found.append(("/states", f"job {job} has no item that ended as {wanted} and could be bought"))
+    if found:
+        raise InvalidInput(found)
 
 
 def _count(body: RetryBody, summary: JobSummary) -> int:

@@ -19,7 +19,7 @@ from api.models import (
     UsageAnswer,
     WindowAnswer,
 )
-from api.problems import INVALID, Problem
+from api.problems import INVALID, NO_CAP, Problem, problems
 from imagemill.caps import caps_of
 from imagemill.domain.budget import Spend, Spending, merged, total
 from imagemill.domain.errors import ObjectMissing
@@ -36,7 +36,7 @@ MOST_DAYS = 366
 MOST_JOBS = 1000
 
 
-@router.get("/usage", summary="What was spent, and what is left")
+@router.get("/usage", summary="What was spent, and what is left", responses=problems(INVALID))
 async def get_usage(
     parts: Parts,
     owner: Tenant,
@@ -78,7 +78,12 @@ async def get_caps(name: Whose, parts: Parts) -> CapsAnswer:
     return _caps_answer(name, await caps_of(parts.control, name, parts.caps))
 
 
-@router.put("/tenants/{name}/caps", summary="Set a tenant's caps", dependencies=[Depends(administrator)])
+@router.put(
+    "/tenants/{name}/caps",
+    summary="Set a tenant's caps",
+    dependencies=[Depends(administrator)],
+    responses=problems(NO_CAP),
+)
 async def put_caps(name: Whose, body: CapsBody, parts: Parts) -> CapsAnswer:
     """For operators. Jobs that wait for money go on by themselves; what has no room any more stops."""
     caps = Caps(
@@ -93,6 +98,7 @@ async def put_caps(name: Whose, body: CapsBody, parts: Parts) -> CapsAnswer:
     "/tenants/{name}/caps",
     summary="Go back to the caps of all tenants",
     dependencies=[Depends(administrator)],
+    responses=problems(NO_CAP),
 )
 async def delete_caps(name: Whose, parts: Parts) -> CapsAnswer:
     """For operators: the tenant has the caps of the settings again."""

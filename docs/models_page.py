@@ -11,7 +11,8 @@ from imagemill.domain.request import ImageRequest
 INTRO = """\
 The models that Imagemill can price, from the catalogue that ships with it, version `{version}`. A file of
 the operator's own (`IMAGEMILL_PRICES_CATALOGUE`) is laid over it. A model that is not here can be bought if
-the job states its price of an image under `prices`.
+the job states its price of an image under `prices`. `GET /v1/models` tells what a running service sells, and
+from which pools.
 
 Any model takes `prompt`, `n` from 1 to 10, and `auto` as size and as quality."""
 

@@ -1,7 +1,9 @@
 """The Temporal server, as the API and the activities see it."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from pydantic import BaseModel
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import RateLimit
 from temporalio.api.workflowservice.v1 import UpdateTaskQueueConfigRequest
@@ -221,43 +223,30 @@ class TemporalEngine:
         self, start: AccountStart, *, ask: AccountAsk | None = None, caps: Caps | None = None
     ) -> None:
         """Tell a tenant's account what a job asks, or its caps; start it if it does not run."""
-        signal = ASK if ask else SET_CAPS
-        try:
-            await self._client.start_workflow(
-                ACCOUNT,
-                start,
-                id=account_workflow_id(start.tenant),
-                task_queue=MAIN_QUEUE,
-                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                memo={CAPS_MEMO: start.caps},
-                search_attributes=TypedSearchAttributes(
-                    [SearchAttributePair(TENANT_ATTRIBUTE, start.tenant)]
-                ),
-                start_signal=signal,
-                start_signal_args=[ask or caps or start.caps],
-            )
-        except RPCError as error:
-            raise _unavailable(error) from None
+        await self._tell(
+            ACCOUNT,
+            start,
+            account_workflow_id(start.tenant),
+            memo={CAPS_MEMO: start.caps},
+            attributes=[SearchAttributePair(TENANT_ATTRIBUTE, start.tenant)],
+            signal=ASK if ask else SET_CAPS,
+            said=ask or caps or start.caps,
+        )
 
     # --- pools --------------------------------------------------------------------------------
 
     async def tell_pool(self, start: PoolStart, news: PoolNews, *, opening: bool = False) -> None:
         """Tell a pool what was seen; start it if it does not run."""
-        try:
-            handle = await self._client.start_workflow(
-                POOL,
-                start,
-                id=start.workflow_id,
-                task_queue=MAIN_QUEUE,
-                memo={PACE_MEMO: start.pace(datetime.now(UTC))},
-                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                start_signal=POOL_NEWS,
-                start_signal_args=[news],
-            )
-            if opening:
-                await handle.signal(SET_LIMITS, start.stated)
-        except RPCError as error:
-            raise _unavailable(error) from None
+        await self._tell(
+            POOL,
+            start,
+            start.workflow_id,
+            memo={PACE_MEMO: start.pace(datetime.now(UTC))},
+            signal=POOL_NEWS,
+            said=news,
+        )
+        if opening and not await self._signal(start.workflow_id, SET_LIMITS, start.stated):
+            raise EngineUnavailable("the pool has ended as it was started")
 
     async def pace(self, workflow_id: str) -> Pace | None:
         """What a pool's workers are to go by."""
@@ -289,6 +278,33 @@ class TemporalEngine:
     async def sweep_account(self, tenant: str) -> bool:
         """Let a tenant's account look for holders that have vanished."""
         return await self._signal(account_workflow_id(tenant), SWEEP)
+
+    async def _tell(
+        self,
+        workflow: str,
+        start: AccountStart | PoolStart,
+        workflow_id: str,
+        *,
+        memo: Mapping[str, BaseModel],
+        attributes: Sequence[SearchAttributePair[str]] = (),
+        signal: str,
+        said: BaseModel,
+    ) -> None:
+        """Signal a workflow that is to run always, and start it if it does not."""
+        try:
+            await self._client.start_workflow(
+                workflow,
+                start,
+                id=workflow_id,
+                task_queue=MAIN_QUEUE,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                memo=memo,
+                search_attributes=TypedSearchAttributes(attributes) if attributes else None,
+                start_signal=signal,
+                start_signal_args=[said],
+            )
+        except RPCError as error:
+            raise _unavailable(error) from None
 
     async def _signal(self, workflow_id: str, name: str, *arguments: object) -> bool:
         """False: the workflow does not run."""

@@ -156,14 +156,14 @@ class PriceSettings(BaseSettings):
         description="The provider's prices are the listed ones times this; 0.8 at many resellers.",
     )
 
-    def load(self, factor: Decimal | None = None) -> Catalogue:
-        """The catalogue by these settings, at a pool's own factor if one is given.
+    def load(self) -> Catalogue:
+        """The catalogue by these settings.
 
         Raises:
             Misconfigured: the file can't be used; the message names its line.
         """
         try:
-            return Catalogue.load(self.catalogue, factor or self.factor)
+            return Catalogue.load(self.catalogue, self.factor)
         except (OSError, ValueError) as error:
             raise Misconfigured(f"IMAGEMILL_PRICES_CATALOGUE: {error}") from None
 

@@ -24,24 +24,24 @@ class Trouble:
     def __init__(self, place: Workplace, state: GenerationState) -> None:
         self._place = place
         self._state = state
-        self._used: dict[int, int] = {}
-        self._called_at: dict[int, datetime] = {}
+        self._calls: dict[int, tuple[int, datetime]] = {}
+        """Of each call under way: which of its model's queues it went to, and when."""
 
     def queue(self, index: int) -> str:
         """Where the call of an item is to wait; noted, until its outcome is told."""
         state = self._state
         model = self._model(index)
-        queues = state.queues[model] if model < len(state.queues) else []
-        self._used[index] = place = min(state.failed_over.get(model, 0), max(0, len(queues) - 1))
-        self._called_at[index] = workflow.now()
+        queues = self._queues(model)
+        place = min(state.failed_over.get(model, 0), max(0, len(queues) - 1))
+        self._calls[index] = place, workflow.now()
         queue = queues[place] if queues else self._place.image_queue
         return quarantine_of(queue) if index in state.quarantined else queue
 
     def account(self, index: int, outcome: ImageOutcome) -> None:
         """The account of a call is in trouble: go on in the next pool, or stop and probe."""
-        model, used = self._model(index), self._used.pop(index, 0)
+        model, queues = self._model(index), self._queues(self._model(index))
+        used, _ = self._calls.pop(index, (0, None))
         now_used = self._state.failed_over.get(model, 0)
-        queues = self._state.queues[model] if model < len(self._state.queues) else []
         if used < now_used:
             return  # it was under way when the others were sent to another pool
         if used + 1 < len(queues):
@@ -71,7 +71,7 @@ class Trouble:
         if state.alike_code != "unknown_outcome":
             state.alike, state.alike_code = 0, "unknown_outcome"
         state.alike += 1
-        self._called_at.pop(index, None)
+        self._calls.pop(index, None)
         if state.alike >= UNKNOWN:
             self._hold("provider_failing", None)
 
@@ -92,8 +92,7 @@ class Trouble:
             state.hold = None
 
     def _over(self, index: int) -> None:
-        self._used.pop(index, None)
-        hold, called_at = self._state.hold, self._called_at.pop(index, None)
+        hold, (_, called_at) = self._state.hold, self._calls.pop(index, (0, None))
         if hold and hold.next_probe and called_at and called_at > hold.since:
             self._state.hold, self._state.probes = None, 0
 
@@ -111,6 +110,11 @@ class Trouble:
             wait = min(times.last_probe, times.first_probe * 2**state.probes)
             state.probes += 1
         state.hold = Hold(code=code, since=since, next_probe=now + timedelta(seconds=wait))
+
+    def _queues(self, model: int) -> list[str]:
+        """Where a model's calls may wait, in order; none in a job that began before there were pools."""
+        queues = self._state.queues
+        return queues[model] if model < len(queues) else []
 
     def _model(self, index: int) -> int:
         models = self._state.model_of

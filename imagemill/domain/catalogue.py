@@ -136,11 +136,10 @@ class Catalogue:
     def problems(self, request: ImageRequest, today: date) -> list[tuple[str, str]]:
         """What is wrong with a request for its model: (field, what would be right); empty if nothing."""
         model = self._models.get(request.model)
-        ended = model or self._retired.get(request.model)
-        if ended and ended.shutdown and ended.shutdown <= today:
-            return [("model", f"{request.model} was shut down on {_when(ended)}")]
+        if model and model.shutdown and model.shutdown <= today:
+            return [("model", f"{request.model} was shut down on {_when(model)}")]
         if model is None:
-            return [("model", self._unpriced(request.model, today))]
+            return [("model", self.missing(request.model, today))]
         return list(_misfits(model, request))
 
     def warnings(self, name: str, today: date) -> list[str]:
@@ -150,7 +149,10 @@ class Catalogue:
             return []
         return [f"{name} will be shut down on {_when(model)}"]
 
-    def _unpriced(self, name: str, today: date) -> str:
+    def missing(self, name: str, today: date) -> str:
+        """Why a model has no price, and what has one."""
+        if (retired := self._retired.get(name)) and retired.shutdown <= today:
+            return f"{name} was shut down on {_when(retired)}"
         served = [known for known in self.names if not (end := self._models[known].shutdown) or end > today]
         return (
             f"{name!r} has no price in the catalogue; priced are: {', '.join(served)};"

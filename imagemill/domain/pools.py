@@ -43,9 +43,13 @@ class Pool(BaseModel):
 
     name: Name
     kind: Literal["openai", "azure"] = "openai"
+    """How its addresses are made: ``azure`` has the deployment in them."""
     base_url: str
+    """What ``/images/generations`` is added to; of kind ``azure``, the resource's own address."""
     api_key: SecretStr
+    """Never logged, never in an error."""
     auth: Literal["bearer", "api-key"] = "bearer"
+    """The header that the key goes into; of kind ``azure`` it is always ``api-key``."""
     query: Mapping[str, str] = Field(default_factory=dict)
     """Put after every address."""
     deployments: Mapping[str, str] = Field(default_factory=dict)
@@ -55,7 +59,9 @@ class Pool(BaseModel):
     weight: PositiveInt = 1
     """Who serves a model first: the heavier pool."""
     free_5xx: bool = False
+    """Calls that it answers with 5xx are known not to be billed."""
     size_as: Literal["size", "aspect_ratio", "nothing"] = "size"
+    """How it wants to be told the size."""
     groups: Mapping[Name, Group] = Field(default_factory=lambda: {DEFAULT: Group()})
 
     @model_validator(mode="after")
@@ -119,6 +125,11 @@ class Pools:
         """The names of all pools, the heaviest first."""
         return list(self._pools)
 
+    @property
+    def aliases(self) -> list[str]:
+        """The models that the operator has put something in the place of."""
+        return list(self._aliases)
+
     def alias(self, model: str) -> Alias | None:
         """What the operator has put in the place of a model."""
         return self._aliases.get(model)
@@ -128,9 +139,9 @@ class Pools:
 
         Those that the job names, in its order; where it names none, the first that serves the model.
         """
-        alias = next((alias for alias in self._aliases.values() if alias.model == model and alias.pool), None)
+        alias = self._aliases.get(model)
         if not wanted and alias and alias.pool in self._pools:
-            wanted = [str(alias.pool)]
+            wanted = [alias.pool]
         names = [name for name in wanted if name in self._pools] if wanted else self.names
         named = [self._pools[name] for name in names]
         found = [pool for pool in named if pool.serves(model)]

@@ -58,13 +58,13 @@ class Gate:
     """One a limit group and worker.
 
     Args:
-        worker: this worker's name, for the pool.
+        worker: this worker's name, by which the pool knows it.
         probes: seconds until the first probe of an account in trouble, and the most between two.
         clock: seconds since the epoch.
     """
 
     def __init__(self, worker: str, probes: tuple[float, float], clock: Callable[[], float]) -> None:
-        self._worker = worker
+        self.worker = worker
         self._first_probe, self._last_probe = probes
         self._clock = clock
         self._images, self._tokens = Bucket(), Bucket()
@@ -184,7 +184,7 @@ class Gate:
             return None
         if news.trouble or news.mended:
             self._unheard_until = self._clock() + HEARD_AFTER
-        self._news, self._urgent = PoolNews(worker=self._worker), False
+        self._news, self._urgent = PoolNews(worker=self.worker), False
         return news
 
     def keep_news(self, news: PoolNews) -> None:

@@ -19,16 +19,15 @@ OFTEN, SELDOM = 1.0, 10.0
 class Link:
     """Tells the pool what the gate has seen, and the gate what the pool knows."""
 
-    def __init__(self, gate: Gate, start: PoolStart, line: PoolLine, worker: str) -> None:
+    def __init__(self, gate: Gate, start: PoolStart, line: PoolLine) -> None:
         self._gate = gate
         self._start = start
         self._line = line
-        self._worker = worker
         self._idle = 0
 
     async def open(self) -> None:
         """Start the pool's workflow if it does not run, and go by what it knows."""
-        await self._line.tell_pool(self._start, PoolNews(worker=self._worker), opening=True)
+        await self._line.tell_pool(self._start, PoolNews(worker=self._gate.worker), opening=True)
         await self._adopt()
 
     async def run(self) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx2
 import openai
 
-from imagemill.providers.account import Account
+from imagemill.domain.pools import Pool
 
 NEVER_SENT: tuple[type[Exception], ...] = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 """What ``httpx2``'s own transport raises only before a request leaves.
@@ -32,7 +32,7 @@ def http_client(connections: int) -> httpx2.AsyncClient:
     )
 
 
-def sdk_client(account: Account, http: httpx2.AsyncClient) -> openai.AsyncOpenAI:
+def sdk_client(account: Pool, http: httpx2.AsyncClient) -> openai.AsyncOpenAI:
     """The SDK's client; nothing is sent yet."""
     return openai.AsyncOpenAI(
         api_key=account.api_key.get_secret_value(),
@@ -44,7 +44,7 @@ def sdk_client(account: Account, http: httpx2.AsyncClient) -> openai.AsyncOpenAI
     )
 
 
-def for_model(client: openai.AsyncOpenAI, account: Account, model: str) -> openai.AsyncOpenAI:
+def for_model(client: openai.AsyncOpenAI, account: Pool, model: str) -> openai.AsyncOpenAI:
     """The client for calls of a model: of kind ``azure``, its deployment is in the address."""
     if account.kind != "azure":
         return client
@@ -52,7 +52,7 @@ def for_model(client: openai.AsyncOpenAI, account: Account, model: str) -> opena
     return client.with_options(base_url=f"{account.base_url.rstrip('/')}/openai/deployments/{deployment}")
 
 
-def headers(account: Account) -> dict[str, Any]:
+def headers(account: Pool) -> dict[str, Any]:
     """The headers of every request: the key, where the provider wants it.
 
     The SDK adds what it finds in the environment for the original provider (``OPENAI_ORG_ID``,

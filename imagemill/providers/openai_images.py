@@ -10,16 +10,15 @@ import openai
 
 from imagemill.domain.errors import OutcomeUnknown
 from imagemill.domain.pace import Told
+from imagemill.domain.pools import Pool
 from imagemill.domain.request import ImageRequest
 from imagemill.ports import NO_INPUTS, GeneratedImages, SentInputs
 from imagemill.providers import sending
-from imagemill.providers.account import Account, account_of
 from imagemill.providers.answers import Entry, read_entries, read_usage
 from imagemill.providers.classify import classify
 from imagemill.providers.client import NEVER_SENT, TIMEOUT, for_model, headers, http_client, sdk_client
 from imagemill.providers.fetching import WAITS, fetch
 from imagemill.providers.limits import read_told
-from imagemill.settings import ProviderSettings
 
 
 class OpenAIImages:
@@ -34,7 +33,7 @@ class OpenAIImages:
 
     def __init__(
         self,
-        account: Account,
+        account: Pool,
         http: httpx2.AsyncClient,
         *,
         never_sent: tuple[type[Exception], ...] = (),
@@ -48,10 +47,9 @@ class OpenAIImages:
         self._fetch_waits = fetch_waits
 
     @classmethod
-    def connect(cls, account: Account | ProviderSettings, connections: int) -> "OpenAIImages":
+    def connect(cls, account: Pool, connections: int) -> "OpenAIImages":
         """Make the client; nothing is sent yet."""
-        known = account_of(account) if isinstance(account, ProviderSettings) else account
-        return cls(known, http_client(connections), never_sent=NEVER_SENT)
+        return cls(account, http_client(connections), never_sent=NEVER_SENT)
 
     async def generate(
         self, request: ImageRequest, *, deadline: float, inputs: SentInputs = NO_INPUTS

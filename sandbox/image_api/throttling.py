@@ -30,12 +30,9 @@ def rate_limited(
     headers: Mapping[str, str] | None = None,
 ) -> ApiError:
     """429: too much this minute; `seconds` is when to come back."""
-    message = (
-        f"Rate limit reached for {model} in organization org-sandbox on {unit.words}: "
-        f"Limit {limit}, Used {used}, Requested {requested}. Please try again in {spell(seconds)}."
-    )
+    counts = f"Limit {limit}, Used {used}, Requested {requested}. Please try again in {spell(seconds)}."
     waits = {"retry-after-ms": str(math.ceil(seconds * 1000)), "retry-after": str(math.ceil(seconds))}
-    return ApiError(429, message, unit.type, "rate_limit_exceeded", headers={**(headers or {}), **waits})
+    return _too_much("Rate limit reached", model, unit, counts, {**(headers or {}), **waits})
 
 
 def request_too_large(
@@ -47,11 +44,13 @@ def request_too_large(
     headers: Mapping[str, str] | None = None,
 ) -> ApiError:
     """429: the call asks for more than a minute may ever hold, so it can never succeed."""
-    message = (
-        f"Request too large for {model} in organization org-sandbox on {unit.words}: "
-        f"Limit {limit}, Requested {requested}."
-    )
-    return ApiError(429, message, unit.type, "rate_limit_exceeded", headers=headers or {})
+    counts = f"Limit {limit}, Requested {requested}."
+    return _too_much("Request too large", model, unit, counts, headers or {})
+
+
+def _too_much(what: str, model: str, unit: Unit, counts: str, headers: Mapping[str, str]) -> ApiError:
+    message = f"{what} for {model} in organization org-sandbox on {unit.words}: {counts}"
+    return ApiError(429, message, unit.type, "rate_limit_exceeded", headers=headers)
 
 
 def spell(seconds: float) -> str:

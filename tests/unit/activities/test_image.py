@@ -179,6 +179,25 @@ async def test_fewer_images_and_another_format_are_warned_of() -> None:
     assert outcome.warnings == ["1_of_2_images", "other_format_than_asked"]
 
 
+async def test_what_is_no_image_is_dropped_and_the_rest_kept() -> None:
+    shop = Shop(n=2)
+    outcome = await buy(shop, ScriptedProvider(generated(b"not an image", picture())))
+
+    assert outcome.call
+    assert [image.format for image in outcome.call.images] == ["png"]
+    assert outcome.warnings == ["1_of_2_images"]
+    assert outcome.paid_nano == COST
+
+
+async def test_bytes_that_are_no_image_at_all_are_of_unknown_outcome() -> None:
+    shop = Shop()
+    with pytest.raises(OutcomeUnknown) as caught:
+        await buy(shop, ScriptedProvider(generated(b"not an image")))
+
+    assert (caught.value.code, caught.value.request_id) == ("unreadable_images", "req_1")
+    assert shop.delivered.written == []
+
+
 async def test_look_finds_what_is_stored() -> None:
     shop = Shop()
     await shop.plan()

@@ -229,7 +229,7 @@ class SlowLine:
 
 
 def link(made: Gate, line: SlowLine) -> Link:
-    return Link(made, PoolStart(pool="p", group="g"), line, "w")
+    return Link(made, PoolStart(pool="p", group="g"), line)
 
 
 def test_it_says_what_the_operator_states_when_it_opens_and_goes_by_the_answer() -> None:

@@ -17,18 +17,16 @@ from tests.unit.providers.wire import KEY, REQUEST, SECRET, provider
 
 PNG, JPEG, WEBP = (picture("red", form) for form in ("PNG", "JPEG", "WEBP"))
 SAID = {"prompt": SECRET, "model": "gpt-image-2", "size": "1024x1024", "quality": "low", "n": 1}
-FULL = REQUEST.model_copy(
-    update={
-        "n": 3,
-        "output_format": "webp",
-        "output_compression": 0,
-        "background": "transparent",
-        "moderation": "low",
-        "complexity": "high",
-        "safety_identifier": "0123abcd",
-        "input_fidelity": "high",
-    }
-)
+ALL = {
+    "n": 3,
+    "output_format": "webp",
+    "output_compression": 0,
+    "background": "transparent",
+    "moderation": "low",
+    "complexity": "high",
+    "safety_identifier": "0123abcd",
+}
+FULL = REQUEST.model_copy(update=ALL | {"input_fidelity": "high"})
 
 
 async def sent(request: ImageRequest, inputs: SentInputs = NO_INPUTS, **said: Any) -> httpx2.Request:
@@ -74,15 +72,7 @@ async def test_a_plain_request_says_only_what_was_said() -> None:
 async def test_everything_that_is_said_is_sent() -> None:
     request = await sent(FULL)
 
-    assert json.loads(request.content) == SAID | {
-        "n": 3,
-        "output_format": "webp",
-        "output_compression": 0,
-        "background": "transparent",
-        "moderation": "low",
-        "complexity": "high",
-        "safety_identifier": "0123abcd",
-    }
+    assert json.loads(request.content) == SAID | ALL
 
 
 async def test_an_edit_is_a_form_with_files_named_by_their_format() -> None:
@@ -91,20 +81,7 @@ async def test_an_edit_is_a_form_with_files_named_by_their_format() -> None:
 
     assert str(request.url) == "http://api/v1/images/edits"
     texts, files = form_of(request)
-    assert texts == {
-        "prompt": SECRET,
-        "model": "gpt-image-2",
-        "size": "1024x1024",
-        "quality": "low",
-        "n": "3",
-        "output_format": "webp",
-        "output_compression": "0",
-        "background": "transparent",
-        "moderation": "low",
-        "complexity": "high",
-        "safety_identifier": "0123abcd",
-        "input_fidelity": "high",
-    }
+    assert texts == {name: str(said) for name, said in (SAID | ALL).items()} | {"input_fidelity": "high"}
     assert files == [
         ("image[]", "image-1.png", "image/png", PNG),
         ("image[]", "image-2.jpg", "image/jpeg", JPEG),
