@@ -7,12 +7,16 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from api import files, health, jobs, problems, usage
-from api.context import Context, hash_key
+from api.context import Context
+from api.keys import Keyring, hash_key
 from api.limits import BodyLimit
+from api.rate import RateFields
 from imagemill import settings
+from imagemill.domain.errors import Misconfigured
 from imagemill.engine import TemporalEngine, connect
 from imagemill.storage.s3 import S3Store
 from imagemill.storage_probe import require_conditional_puts
+from imagemill.tenants import Tenants
 
 STORE_THREADS = 16
 
@@ -30,6 +34,7 @@ async def connected() -> AsyncIterator[Context]:
     work = settings.read(settings.WorkSettings)
     times = settings.read(settings.TimeSettings)
     service = settings.read(settings.ServiceSettings)
+    tenants = settings.read(settings.TenantSettings).load()
     caps = settings.read(settings.CapSettings)
     defaults, catalogue = caps.defaults, settings.read(settings.PriceSettings).load()
     with ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store") as threads:
@@ -48,9 +53,23 @@ async def connected() -> AsyncIterator[Context]:
             work=work,
             times=times,
             prefix=delivery.prefix,
-            tenant=service.tenant,
-            key_sha256=hash_key(service.api_key.get_secret_value()),
+            tenants=tenants,
+            keys=keyring(service, tenants),
         )
+
+
+def keyring(service: settings.ServiceSettings, tenants: Tenants) -> Keyring:
+    """The keys that open the service.
+
+    Raises:
+        Misconfigured: there is none.
+    """
+    if service.api_key is None and tenants.path is None:
+        raise Misconfigured(
+            "IMAGEMILL_API_KEY: is missing; give a key, or a file of tenants in IMAGEMILL_TENANTS_FILE"
+        )
+    key = service.api_key.get_secret_value() if service.api_key else None
+    return Keyring(tenants, key, service.tenant)
 
 
 def make_app(context: Context | None = None) -> FastAPI:
@@ -65,6 +84,7 @@ def make_app(context: Context | None = None) -> FastAPI:
     app.state.context = context
     problems.install(app)
     app.add_middleware(BodyLimit)
+    app.add_middleware(RateFields)
     for router in (files.router, jobs.router, usage.router, health.router):
         app.include_router(router)
     return app
