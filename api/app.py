@@ -1,5 +1,6 @@
 """The HTTP application, wired from the settings."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -7,6 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from api import files, health, jobs, problems, usage
+from api.accounts import follow_file
 from api.context import Context
 from api.keys import Keyring, hash_key
 from api.limits import BodyLimit
@@ -40,7 +42,7 @@ async def connected() -> AsyncIterator[Context]:
     with ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store") as threads:
         store = S3Store.connect(control, threads)
         await require_conditional_puts(store, "control")
-        yield Context(
+        context = Context(
             control=store,
             delivery=S3Store.connect(delivery, threads),
             engine=TemporalEngine(await connect(engine)),
@@ -56,6 +58,11 @@ async def connected() -> AsyncIterator[Context]:
             tenants=tenants,
             keys=keyring(service, tenants),
         )
+        following = asyncio.create_task(follow_file(context))
+        try:
+            yield context
+        finally:
+            following.cancel()
 
 
 def keyring(service: settings.ServiceSettings, tenants: Tenants) -> Keyring:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 
-from api.accounts import account_of, change_caps
+from api.accounts import account_of, caps_in_force, change_caps
 from api.context import Context, administrator, context, tenant
 from api.models import (
     CapsAnswer,
@@ -20,7 +20,6 @@ from api.models import (
     WindowAnswer,
 )
 from api.problems import INVALID, Problem
-from imagemill.caps import caps_of
 from imagemill.domain.budget import Spend, Spending, merged, total
 from imagemill.domain.errors import ObjectMissing
 from imagemill.domain.money import format_usd, parse_usd
@@ -75,7 +74,7 @@ async def get_usage(
 @router.get("/tenants/{name}/caps", summary="A tenant's caps", dependencies=[Depends(administrator)])
 async def get_caps(name: Whose, parts: Parts) -> CapsAnswer:
     """For operators."""
-    return _caps_answer(name, await caps_of(parts.control, name, parts.caps))
+    return _caps_answer(name, await caps_in_force(parts, name))
 
 
 @router.put("/tenants/{name}/caps", summary="Set a tenant's caps", dependencies=[Depends(administrator)])

@@ -61,7 +61,7 @@ class Desk:
         return Inputs(
             self.control,
             self.site,
-            {"shop": self.shop},
+            {"shop": self.shop}.get,
             RULES,
             most_bytes=MOST,
             kept_bytes=self.kept_bytes,
