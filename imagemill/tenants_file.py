@@ -13,6 +13,7 @@ from imagemill.domain.errors import Misconfigured
 PLAIN = {
     "extra_forbidden": "is no setting of this table",
     "missing": "is missing",
+    "too_short": "must not be empty",
     "tuple_type": "must be a list",
     "frozen_set_type": "must be a list",
     "model_type": "must be a table",

@@ -81,7 +81,7 @@ class Key(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]{1,40}$")]
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", to_lower=True)] = Field(repr=False)
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{64}$")] = Field(repr=False)
     """Of the whole key, ``im_<id>_<secret>``, in hexadecimal digits."""
     scopes: Annotated[frozenset[Scope], Field(min_length=1)]
     expires: Annotated[datetime, BeforeValidator(_moment), AfterValidator(_in_utc)] | None = None
