@@ -83,7 +83,8 @@ class RateLimits:
     def take(self, key_id: str, per_minute: int) -> Left:
         """Take one request out of a key's bucket, if there is one."""
         now, each, burst = self._clock(), 60 / per_minute, burst_of(per_minute)
-        full_at = max(self._full_at.get(key_id, now), now)
+        full_at = self._full_at.get(key_id, now)
+        full_at = min(max(full_at, now), now + burst * each)  # by another limit, it was further away
         taken = full_at - now <= (burst - 1) * each + _ROUNDING
         if taken:
             full_at += each
