@@ -88,7 +88,7 @@ class RateLimits:
         taken = full_at - now <= (burst - 1) * each + _ROUNDING
         if taken:
             full_at += each
-            self._keep(key_id, full_at)
+        self._keep(key_id, full_at)
         left = max(0.0, burst - (full_at - now) / each)
         whole = math.floor(left + _ROUNDING)
         return Left(taken, whole, max(0.0, (whole + 1 - left) * each), per_minute)
