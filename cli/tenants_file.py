@@ -74,7 +74,7 @@ class TenantsFile:
             Stopped: it can't be read.
         """
         try:
-            return cls(path, path.read_text(encoding="utf-8"))
+            return cls(path, path.read_bytes().decode())
         except FileNotFoundError:
             if new:
                 return cls(path, "")
@@ -132,7 +132,7 @@ class TenantsFile:
         place = max(own, default=len(self.lines))
         before, after = self.lines[:place], self.lines[place:]
         if before:
-            before = [*before[:-1], before[-1].rstrip("\r\n") + "\n", "\n"]
+            before += ["\n"] if before[-1].endswith("\n") else ["\n", "\n"]
         return self._checked([*before, *table, *after], wanted, key.tenant)
 
     def without_key(self, key_id: str) -> tuple[str, str]:
