@@ -66,6 +66,7 @@ async def _tell(parts: Context, tenant: str, caps: Caps) -> Caps:
     then older caps, which may be larger, would have been told last.
     """
     while True:
+        parts.told[tenant] = caps
         await parts.engine.tell_account(_start(parts, tenant, caps), caps=caps)
         now = await caps_in_force(parts, tenant)
         if now == caps or not _suffice(parts, now):
@@ -82,19 +83,22 @@ async def follow_file(parts: Context) -> None:
 
     At first all that it names are looked at: it may have changed while nobody did.
     """
-    told: dict[str, Caps] = {}
+    seen: dict[str, Caps] = {}
     while parts.tenants.path:
-        told = await follow_once(parts, told)
+        seen = await follow_once(parts, seen)
         await asyncio.sleep(PATIENCE)
 
 
-async def follow_once(parts: Context, told: Mapping[str, Caps]) -> dict[str, Caps]:
-    """Tell the accounts whose caps in the file are not those that were told. Answers what now is."""
+async def follow_once(parts: Context, seen: Mapping[str, Caps]) -> dict[str, Caps]:
+    """Tell the accounts whose caps in the file are not those that were seen, or told by a request meanwhile.
+
+    Answers what was seen this time.
+    """
     roll = parts.tenants.look()
     said = {name: terms.caps.caps for name, terms in roll.tenants.items() if terms.caps}
-    done = dict(told)
-    for tenant in sorted(said.keys() | told.keys()):
-        if said.get(tenant) == told.get(tenant):
+    done = dict(seen)
+    for tenant in sorted(said.keys() | seen.keys()):
+        if said.get(tenant) == seen.get(tenant) == parts.told.get(tenant, said.get(tenant)):
             continue
         try:
             await _follow(parts, tenant)
@@ -108,10 +112,10 @@ async def follow_once(parts: Context, told: Mapping[str, Caps]) -> dict[str, Cap
 
 
 async def _follow(parts: Context, tenant: str) -> None:
-    caps = await caps_in_force(parts, tenant)
-    running = await parts.engine.account_caps(tenant)
-    if running is None or running == caps:
+    if await parts.engine.account_caps(tenant) is None:
         return
+    # It is told even if it seems to have these caps: what it was told last may not have reached it yet.
+    caps = await caps_in_force(parts, tenant)
     if _suffice(parts, caps):
         await _tell(parts, tenant, caps)
         log.info("caps told from the file of tenants", tenant=tenant)

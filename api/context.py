@@ -46,6 +46,8 @@ class Context:
     """The key that may set caps; None: nobody may."""
     tenants: Tenants = field(default_factory=Tenants)
     """What each tenant may do."""
+    told: dict[str, Caps] = field(default_factory=dict)
+    """The caps that this process has told each tenant's account last."""
     rates: RateLimits = field(default_factory=RateLimits)
     """How many requests each key may send."""
 

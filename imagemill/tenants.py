@@ -101,9 +101,8 @@ class Tenants:
         return otherwise if said is None else said
 
     def rules(self, tenant: str, shared: Rules) -> Rules:
-        """What its references may be: ``shared``, but with its own buckets where the file names some."""
-        roll = self.roll
-        buckets = roll.terms(tenant).buckets
+        """What its references may be: ``shared``, but with its own buckets where the file names some now."""
+        buckets = self.look().terms(tenant).buckets
         if buckets is None:
             return shared
         found = self._rules.get((tenant, shared))

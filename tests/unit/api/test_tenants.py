@@ -211,12 +211,30 @@ async def test_accounts_that_run_are_told_what_the_file_changes(
     told = await follow_once(parts, {})
 
     assert told == {"a": day(10), "b": day(100), "c": day(5), "asleep": day(7)}
-    assert [(start.tenant, caps) for start, caps in engine.told] == [("a", day(10))]
+    first = [("a", day(10)), ("b", day(100)), ("c", day(5))]
+    assert [(start.tenant, caps) for start, caps in engine.told] == first
     file.caps(a=10, b=4, asleep=7)
     told = await follow_once(parts, told)
-    assert [(start.tenant, caps) for start, caps in engine.told[1:]] == [("b", day(4)), ("c", parts.caps)]
+    assert [(start.tenant, caps) for start, caps in engine.told[3:]] == [("b", day(4)), ("c", parts.caps)]
     assert await follow_once(parts, told) == told == {"a": day(10), "b": day(4), "asleep": day(7)}
-    assert len(engine.told) == 3
+    assert len(engine.told) == 5
+    assert list(engine.caps) == ["a", "b", "c"]  # none was started
+
+
+async def test_caps_that_a_request_told_and_that_the_file_has_taken_back_are_told_again(
+    parts: Context, file: File, engine: MemoryEngine
+) -> None:
+    """Nobody else has seen them, and the account may not have heard of them yet either."""
+    file.caps(t=10)
+    engine.caps = {"t": day(10)}
+    seen = await follow_once(parts, {})
+    file.caps(t=100)
+    await open_account(parts, "t")
+    file.caps(t=10)
+    engine.caps["t"] = day(10)
+    await follow_once(parts, seen)
+
+    assert [caps for _, caps in engine.told] == [day(10), day(100), day(10)]
 
 
 async def test_what_can_t_be_told_is_told_later_and_holds_up_nobody(
@@ -239,6 +257,7 @@ async def test_an_account_keeps_its_last_caps_where_the_file_would_leave_it_with
     engine.caps = {"a": day(10)}
     file.caps(a=10)
     told = await follow_once(strict, {})
+    engine.told.clear()
     file.say("")
 
     assert await follow_once(strict, told) == {}
@@ -255,6 +274,7 @@ async def test_a_broken_file_keeps_the_caps_of_before(
     engine.caps = {"a": day(10)}
     file.caps(a=10)
     told = await follow_once(parts, {})
+    engine.told.clear()
     file.say('[tenants.a.caps]\nday_usd = "plenty"')
 
     assert await follow_once(parts, told) == told
