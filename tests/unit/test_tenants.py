@@ -104,6 +104,13 @@ def test_a_file_that_has_not_changed_is_not_read_again(
     assert office.weight_after(100) == 2
 
 
+def test_a_file_that_was_written_again_as_it_was_changes_nothing(office: Office) -> None:
+    before = office.tenants.look()
+    office.say(GOOD)
+
+    assert office.tenants.look() is before
+
+
 def test_a_second_change_within_the_same_tick_is_seen_too(office: Office) -> None:
     fresh = 10_000 + office.seconds
     office.path.write_text(GOOD.replace("2", "7"))

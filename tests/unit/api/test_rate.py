@@ -100,11 +100,11 @@ def test_only_so_many_keys_are_remembered_those_of_late(clock: Clock) -> None:
 
 @pytest.fixture
 async def limited(parts: Context, clock: Clock, tmp_path: Path) -> AsyncIterator[httpx2.AsyncClient]:
-    """The application, where tenant t may send 30 requests a minute with each key, and others any number."""
+    """The application, where tenant t may send 12 requests a minute with each key, and others any number."""
     path = tmp_path / "tenants.toml"
     digest = hashlib.sha256(OWN.encode()).hexdigest()
     path.write_text(
-        "[tenants.t]\nrequests_per_minute = 30\n"
+        "[tenants.t]\nrequests_per_minute = 12\n"
         f'[[tenants.free.keys]]\nid = "own"\nsha256 = "{digest}"\nscopes = ["read", "submit"]\n'
     )
     tenants = Tenants(path)
@@ -115,7 +115,7 @@ async def limited(parts: Context, clock: Clock, tmp_path: Path) -> AsyncIterator
         yield http
 
 
-POLICY = '"minute";q=30;w=60, "burst";q=10;w=20'
+POLICY = '"minute";q=12;w=60, "burst";q=10;w=50'
 
 
 async def test_every_answer_says_the_policy_and_what_is_left(limited: httpx2.AsyncClient) -> None:
@@ -132,7 +132,7 @@ async def test_every_answer_says_the_policy_and_what_is_left(limited: httpx2.Asy
     assert [answer.status_code for answer in answers] == [202, 200, 404, 422, 200]
     assert [answer.headers["ratelimit-policy"] for answer in answers] == [POLICY] * 5
     assert [answer.headers["ratelimit"] for answer in answers] == [
-        f'"burst";r={left};t=2' for left in (9, 8, 7, 6, 5)
+        f'"burst";r={left};t=5' for left in (9, 8, 7, 6, 5)
     ]
 
 
@@ -144,7 +144,7 @@ async def test_too_many_are_answered_429_with_the_time_to_wait(
     refused = await limited.get("/v1/jobs/job_1")
 
     assert (refused.status_code, refused.json()["type"]) == (429, "/problems/rate-limited")
-    assert (refused.headers["retry-after"], refused.headers["ratelimit"]) == ("2", '"burst";r=0;t=2')
+    assert (refused.headers["retry-after"], refused.headers["ratelimit"]) == ("5", '"burst";r=0;t=5')
     assert "x-should-retry" not in refused.headers
     clock.seconds += int(refused.headers["retry-after"])
     assert (await limited.get("/v1/jobs/job_1")).status_code == 404
@@ -156,7 +156,7 @@ async def test_what_is_not_allowed_counts_too_and_a_wrong_key_counts_for_nobody(
     wrong = await limited.get("/v1/jobs/job_1", headers={"authorization": f"Bearer {KEY}x"})
     assert (wrong.status_code, "ratelimit" in wrong.headers) == (401, False)
 
-    assert (await limited.get("/v1/jobs/job_1")).headers["ratelimit"] == '"burst";r=9;t=2'
+    assert (await limited.get("/v1/jobs/job_1")).headers["ratelimit"] == '"burst";r=9;t=5'
 
 
 async def test_a_key_without_a_limit_is_not_counted(limited: httpx2.AsyncClient) -> None:
@@ -168,4 +168,4 @@ async def test_a_key_without_a_limit_is_not_counted(limited: httpx2.AsyncClient)
 async def test_health_takes_no_key_and_is_not_counted(limited: httpx2.AsyncClient) -> None:
     for _ in range(20):
         assert (await limited.get("/healthz")).status_code == 200
-    assert (await limited.get("/v1/jobs/job_1")).headers["ratelimit"] == '"burst";r=9;t=2'
+    assert (await limited.get("/v1/jobs/job_1")).headers["ratelimit"] == '"burst";r=9;t=5'
