@@ -34,7 +34,8 @@ async def open_account(parts: Context, tenant: str) -> None:
         raise Problem(
             NO_CAP,
             f"tenant {tenant} has no cap by day or month; an operator sets one with "
-            f"PUT /v1/tenants/{tenant}/caps, or IMAGEMILL_CAPS_DAY_USD or _MONTH_USD for all tenants",
+            f"PUT /v1/tenants/{tenant}/caps, in the file of tenants, or for all of them with "
+            "IMAGEMILL_CAPS_DAY_USD or _MONTH_USD",
         )
     if await parts.engine.account_caps(tenant) != caps:
         await _tell(parts, tenant, caps)
