@@ -37,7 +37,6 @@ from imagemill.domain.pool_messages import PoolStart, StatedLimits
 from imagemill.domain.pools import Pool, quarantine_of
 from imagemill.engine import TemporalEngine, connect
 from imagemill.inputs.fetch import GuardedFetcher
-from imagemill.inputs.reference import bucket_names
 from imagemill.logging import configure
 from imagemill.pacing.gate import Gate
 from imagemill.pacing.link import Link
@@ -73,17 +72,21 @@ class Parts:
         self.delivered = S3Store.connect(delivery, threads)
         self.pools = settings.read(settings.PoolSettings).load(keys=role != "workflows")
         self.catalogue = settings.read(settings.PriceSettings).load()
+        self.tenants = settings.read(settings.TenantSettings).load()
         self.caps = settings.read(settings.CapSettings).defaults
         self.delivery = Delivery(self.control, self.delivered, delivery.prefix)
         self.plans = Plans(self.control)
         inputs = settings.read(settings.InputSettings)
         self.rules = inputs.rules
         self.fetcher = GuardedFetcher(self.rules, seconds=inputs.fetch_seconds, most_bytes=inputs.most_bytes)
-        buckets = {
-            name: S3Store.connect(delivery.model_copy(update={"bucket": name}), threads)
-            for name in bucket_names(self.rules.buckets)
-        }
-        self.inputs = Inputs(self.control, self.fetcher, buckets, self.rules, most_bytes=inputs.most_bytes)
+        self.inputs = Inputs(
+            self.control,
+            self.fetcher,
+            self.delivered.beside,
+            self.rules,
+            most_bytes=inputs.most_bytes,
+            tenants=self.tenants,
+        )
 
     async def probe(self) -> None:
         """Find out now, not at the first image, whether both buckets can be used."""
@@ -98,12 +101,21 @@ class Parts:
     def accounts(self, client: Client) -> Accounts:
         """The accounts of tenants."""
         engine = TemporalEngine(client)
-        return Accounts(self.control, self.plans, self.delivery, engine, self.caps, self.times)
+        return Accounts(
+            self.control, self.plans, self.delivery, engine, self.caps, self.times, tenants=self.tenants
+        )
 
 
 def workflow_worker(client: Client, parts: Parts) -> Worker:
     """Runs the workflows, and the cheap steps beside the paid call."""
-    planning = Planning(parts.control, ProcessTemplating(), parts.catalogue, parts.rules, parts.pools)
+    planning = Planning(
+        parts.control,
+        ProcessTemplating(),
+        parts.catalogue,
+        parts.rules,
+        parts.pools,
+        tenants=parts.tenants,
+    )
     books, accounts = parts.books(client), parts.accounts(client)
     search, rates = Search(parts.plans, parts.delivery), PoolRates(TemporalEngine(client))
     restrictions = SandboxRestrictions.default.with_passthrough_modules("imagemill", "pydantic", "workflows")

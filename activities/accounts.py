@@ -32,6 +32,7 @@ from imagemill.domain.places import account_key, month_key, plan_index_key, resu
 from imagemill.domain.results import spent_by
 from imagemill.domain.tenant import Caps, TenantAccount, job_of
 from imagemill.ports import Engine, ObjectStore
+from imagemill.tenants import Tenants
 
 
 class Accounts:
@@ -45,6 +46,8 @@ class Accounts:
         engine: Engine,
         defaults: Caps,
         times: Times,
+        *,
+        tenants: Tenants | None = None,
     ) -> None:
         self._control = control
         self._plans = plans
@@ -52,15 +55,22 @@ class Accounts:
         self._engine = engine
         self._defaults = defaults
         self._times = times
+        self._tenants = tenants or Tenants()
 
     @activity.defn(name=OPEN_ACCOUNT)
     async def open_account(self, task: OpenAccountTask) -> Nothing:
         """Tell an account what a job asks, and start it where it does not run."""
         async with heartbeats():
-            caps = await caps_of(self._control, task.tenant, self._defaults)
+            caps = await self._caps(task.tenant)
             start = AccountStart(tenant=task.tenant, caps=caps, times=self._times)
             await self._engine.tell_account(start, ask=task.ask)
+            now = await self._caps(task.tenant)
+            if now != caps:  # whoever changed them may have found no account to tell
+                await self._engine.tell_account(start.model_copy(update={"caps": now}), caps=now)
             return Nothing()
+
+    async def _caps(self, tenant: str) -> Caps:
+        return await caps_of(self._control, tenant, self._defaults, self._tenants)
 
     @activity.defn(name=RESTORE_ACCOUNT)
     async def restore_account(self, task: AccountTask) -> Restored:

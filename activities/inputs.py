@@ -6,7 +6,7 @@ their tries fetch it once, and all see the same bytes. An uploaded file lies in 
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from imagemill.domain.errors import (
@@ -23,6 +23,7 @@ from imagemill.inputs.check import Checked, check_image, check_markup, check_mas
 from imagemill.inputs.reference import NoReference, Reference, Rules
 from imagemill.ports import ObjectStore, SentInputs
 from imagemill.sniff import CONTENT_TYPES
+from imagemill.tenants import Tenants
 
 MOST_TRIES = 5
 """An attempt after so many gives the item up if an image still can't be fetched."""
@@ -48,9 +49,10 @@ class Inputs:
         self,
         control: ObjectStore,
         fetcher: Fetcher,
-        buckets: Mapping[str, ObjectStore],
+        buckets: Callable[[str], ObjectStore | None],
         rules: Rules,
         *,
+        tenants: Tenants | None = None,
         most_bytes: int,
         kept_bytes: int = KEPT_BYTES,
     ) -> None:
@@ -58,6 +60,7 @@ class Inputs:
         self._fetcher = fetcher
         self._buckets = buckets
         self._rules = rules
+        self._tenants = tenants or Tenants()
         self._most = most_bytes
         self._kept = Kept(kept_bytes)
         self._under_way: dict[Key, asyncio.Task[Checked]] = {}
@@ -89,7 +92,7 @@ class Inputs:
     async def _one(self, tenant: str, job: str, reference: str) -> Checked:
         """One image; many callers at once fetch it once, and what one of them breaks off goes on."""
         try:
-            read = self._rules.read(reference)
+            read = self._tenants.rules(tenant, self._rules).read(reference)
         except NoReference as error:
             raise Refused(error.code) from None
         key = (tenant, "" if read.kind == "file" else job, reference)
@@ -150,7 +153,7 @@ class Inputs:
             raise Refused("input_missing") from None
 
     async def _object(self, reference: Reference) -> bytes:
-        store = self._buckets.get(reference.bucket)
+        store = self._buckets(reference.bucket)
         if store is None:
             raise Refused("input_bucket_not_allowed")
         try:

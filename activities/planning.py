@@ -53,6 +53,7 @@ from imagemill.inputs.reference import Rules
 from imagemill.inputs.uploads import Uploads
 from imagemill.manifest import Row, read_rows
 from imagemill.ports import ObjectStore, Rendered, TemplateRenderer, Templating
+from imagemill.tenants import Tenants
 
 BATCH = 200
 BATCH_CHARACTERS = 8_000_000
@@ -100,8 +101,11 @@ class Planning:
         catalogue: Catalogue,
         rules: Rules | None = None,
         pools: Pools | None = None,
+        *,
+        tenants: Tenants | None = None,
     ) -> None:
         self._pools = pools or Pools.single()
+        self._tenants = tenants or Tenants()
         self._rules = rules or Rules()
         self._control = control
         self._templating = templating
@@ -142,7 +146,8 @@ class Planning:
 
     async def _plan(self, submission: Submission, tally: Tally) -> Plan:
         with Seen() as ids, Seen() as names:
-            inputs = InputChecker(self._rules, Uploads(self._control, submission.tenant))
+            rules = self._tenants.rules(submission.tenant, self._rules)
+            inputs = InputChecker(rules, Uploads(self._control, submission.tenant))
             market = Market(self._catalogue, self._pools, submission.pools, submission.prices_nano)
             checker = Checker(submission, market, self._templating, inputs=inputs, ids=ids, names=names)
             async for drafts in self._drafts(submission):
@@ -180,6 +185,7 @@ class Planning:
         self, submission: Submission, manifest: Manifest
     ) -> AsyncIterator[list[Draft]]:
         templates = {"id": manifest.id, "prompt": manifest.prompt} | _input_templates(manifest)
+        rules = self._tenants.rules(submission.tenant, self._rules)
         renderer = await self._templating.start(templates, manifest.where)
         try:
             with tempfile.TemporaryDirectory(prefix="imagemill-") as folder:
@@ -187,7 +193,7 @@ class Planning:
                 await self._control.download(file_key(submission.tenant, manifest.file_id), path)
                 rows = read_rows(path, manifest.format)
                 while batch := await asyncio.to_thread(next_batch, rows):
-                    yield await _render(batch, renderer, submission, self._rules)
+                    yield await _render(batch, renderer, submission, rules)
         finally:
             await renderer.close()
 

@@ -1,13 +1,26 @@
 """Tenants' accounts: may this tenant spend, what may it spend, and what has it spent?"""
 
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+
 from api.context import Context
-from api.problems import NO_CAP, Problem
+from api.problems import CAPS_IN_FILE, NO_CAP, Problem
 from imagemill.caps import caps_of, set_caps
 from imagemill.domain.errors import EngineUnavailable, ObjectMissing
 from imagemill.domain.messages import AccountStart
 from imagemill.domain.places import account_key
 from imagemill.domain.tenant import Caps, TenantAccount
 from imagemill.domain.windows import day_of
+from imagemill.tenants import PATIENCE
+
+log = structlog.get_logger()
+
+
+async def caps_in_force(parts: Context, tenant: str) -> Caps:
+    """The caps that a tenant has now."""
+    return await caps_of(parts.control, tenant, parts.caps, parts.tenants)
 
 
 async def open_account(parts: Context, tenant: str) -> None:
@@ -16,26 +29,99 @@ async def open_account(parts: Context, tenant: str) -> None:
     Raises:
         Problem: the tenant has no cap, and the operator does not allow that.
     """
-    caps = await caps_of(parts.control, tenant, parts.caps)
-    if not caps.any and not parts.allow_uncapped:
+    caps = await caps_in_force(parts, tenant)
+    if not _suffice(parts, caps):
         raise Problem(
             NO_CAP,
             f"tenant {tenant} has no cap by day or month; an operator sets one with "
-            f"PUT /v1/tenants/{tenant}/caps, or IMAGEMILL_CAPS_DAY_USD or _MONTH_USD for all tenants",
+            f"PUT /v1/tenants/{tenant}/caps, in the file of tenants, or for all of them with "
+            "IMAGEMILL_CAPS_DAY_USD or _MONTH_USD",
         )
     if await parts.engine.account_caps(tenant) != caps:
-        await parts.engine.tell_account(_start(parts, tenant, caps), caps=caps)
+        await _tell(parts, tenant, caps)
 
 
 async def change_caps(parts: Context, tenant: str, caps: Caps | None) -> Caps:
-    """Set a tenant's caps, or go back to those of all tenants, and tell its account. Answers what it has."""
+    """Set a tenant's caps, or go back to those of all tenants, and tell its account. Answers what it has.
+
+    Raises:
+        Problem: a file has the tenant's caps, or it would have none.
+    """
+    if parts.tenants.path and parts.tenants.caps(tenant):
+        name = parts.tenants.path.name
+        raise Problem(
+            CAPS_IN_FILE,
+            f"the caps of tenant {tenant} are in {name} (IMAGEMILL_TENANTS_FILE); change them there",
+        )
     new = caps or parts.caps
-    if not new.any and not parts.allow_uncapped:
+    if not _suffice(parts, new):
         raise Problem(NO_CAP, f"tenant {tenant} would have no cap, and held jobs would run on without one")
     await set_caps(parts.control, tenant, caps)
-    caps = new
-    await parts.engine.tell_account(_start(parts, tenant, caps), caps=caps)
-    return caps
+    return await _tell(parts, tenant, new)
+
+
+async def _tell(parts: Context, tenant: str, caps: Caps) -> Caps:
+    """Tell an account its caps, until those that were told last are in force.
+
+    Another request, or a change of the file, may have come between the look at the caps and the telling:
+    then older caps, which may be larger, would have been told last.
+    """
+    while True:
+        parts.told[tenant] = caps
+        await parts.engine.tell_account(_start(parts, tenant, caps), caps=caps)
+        now = await caps_in_force(parts, tenant)
+        if now == caps or not _suffice(parts, now):
+            return caps
+        caps = now
+
+
+def _suffice(parts: Context, caps: Caps) -> bool:
+    return caps.any or parts.allow_uncapped
+
+
+async def follow_file(parts: Context) -> None:
+    """Tell accounts that run of the caps that the file of tenants changes, for as long as we live.
+
+    At first all that it names are looked at: it may have changed while nobody did.
+    """
+    seen: dict[str, Caps] = {}
+    while parts.tenants.path:
+        seen = await follow_once(parts, seen)
+        await asyncio.sleep(PATIENCE)
+
+
+async def follow_once(parts: Context, seen: Mapping[str, Caps]) -> dict[str, Caps]:
+    """Tell the accounts whose caps in the file are not those that were seen, or told by a request meanwhile.
+
+    Answers what was seen this time.
+    """
+    roll = parts.tenants.look()
+    said = {name: terms.caps.caps for name, terms in roll.tenants.items() if terms.caps}
+    done = dict(seen)
+    for tenant in sorted(said.keys() | seen.keys()):
+        if said.get(tenant) == seen.get(tenant) == parts.told.get(tenant, said.get(tenant)):
+            continue
+        try:
+            await _follow(parts, tenant)
+        except Exception as error:  # noqa: BLE001 - one tenant's trouble is not another's; it is tried again
+            log.warning("caps not told yet", tenant=tenant, error=type(error).__name__)
+            continue
+        done.pop(tenant, None)
+        if tenant in said:
+            done[tenant] = said[tenant]
+    return done
+
+
+async def _follow(parts: Context, tenant: str) -> None:
+    if await parts.engine.account_caps(tenant) is None:
+        return
+    # It is told even if it seems to have these caps: what it was told last may not have reached it yet.
+    caps = await caps_in_force(parts, tenant)
+    if _suffice(parts, caps):
+        await _tell(parts, tenant, caps)
+        log.info("caps told from the file of tenants", tenant=tenant)
+    else:
+        log.warning("the file has no caps of this tenant any more; what runs keeps the last", tenant=tenant)
 
 
 async def account_of(parts: Context, tenant: str) -> TenantAccount:
@@ -55,7 +141,7 @@ async def account_of(parts: Context, tenant: str) -> TenantAccount:
         if account is None:
             raise
     if account is None:
-        caps = await caps_of(parts.control, tenant, parts.caps)
+        caps = await caps_in_force(parts, tenant)
         account = TenantAccount(tenant=tenant, caps=caps, today=day_of(parts.now(), caps.time_zone))
     account.turn(day_of(parts.now(), account.caps.time_zone))
     return account

@@ -1,5 +1,6 @@
 """The HTTP application, wired from the settings."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -7,12 +8,17 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from api import described, files, health, jobs, offers, problems, retry, usage
-from api.context import Context, hash_key
+from api.accounts import follow_file
+from api.context import Context
+from api.keys import Keyring, hash_key
 from api.limits import BodyLimit
+from api.rate import RateFields
 from imagemill import settings
+from imagemill.domain.errors import Misconfigured
 from imagemill.engine import TemporalEngine, connect
 from imagemill.storage.s3 import S3Store
 from imagemill.storage_probe import require_conditional_puts
+from imagemill.tenants import Tenants
 
 STORE_THREADS = 16
 ROUTERS = (
@@ -38,12 +44,13 @@ async def connected() -> AsyncIterator[Context]:
     work = settings.read(settings.WorkSettings)
     times = settings.read(settings.TimeSettings)
     service = settings.read(settings.ServiceSettings)
+    tenants = settings.read(settings.TenantSettings).load()
     caps = settings.read(settings.CapSettings)
     defaults, catalogue = caps.defaults, settings.read(settings.PriceSettings).load()
     with ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store") as threads:
         store = S3Store.connect(control, threads)
         await require_conditional_puts(store, "control")
-        yield Context(
+        context = Context(
             control=store,
             delivery=S3Store.connect(delivery, threads),
             engine=TemporalEngine(await connect(engine)),
@@ -56,9 +63,28 @@ async def connected() -> AsyncIterator[Context]:
             work=work,
             times=times,
             prefix=delivery.prefix,
-            tenant=service.tenant,
-            key_sha256=hash_key(service.api_key.get_secret_value()),
+            tenants=tenants,
+            keys=keyring(service, tenants),
         )
+        following = asyncio.create_task(follow_file(context))
+        try:
+            yield context
+        finally:
+            following.cancel()
+
+
+def keyring(service: settings.ServiceSettings, tenants: Tenants) -> Keyring:
+    """The keys that open the service.
+
+    Raises:
+        Misconfigured: there is none.
+    """
+    if service.api_key is None and tenants.path is None:
+        raise Misconfigured(
+            "IMAGEMILL_API_KEY: is missing; give a key, or a file of tenants in IMAGEMILL_TENANTS_FILE"
+        )
+    key = service.api_key.get_secret_value() if service.api_key else None
+    return Keyring(tenants, key, service.tenant)
 
 
 def make_app(context: Context | None = None) -> FastAPI:
@@ -74,6 +100,7 @@ def make_app(context: Context | None = None) -> FastAPI:
     app.state.context = context
     problems.install(app)
     app.add_middleware(BodyLimit)
+    app.add_middleware(RateFields)
     for router in ROUTERS:
         app.include_router(router)
     described.describe(app)

@@ -45,18 +45,20 @@ async def problems_of(parts: Context, tenant: str, body: JobBody) -> list[tuple[
     if problems:
         return problems
     models = {request.model for request in _requests(parts, body)}
-    return pool_problems(parts.pools, body.pools, models) or _cap_problems(parts, body)
+    refused = pool_problems(parts.pools, body.pools, models, parts.pools_of(tenant))
+    return refused or _cap_problems(parts, body)
 
 
 async def _reference_problems(parts: Context, tenant: str, body: JobBody) -> list[tuple[str, str]]:
     """References that are none, or name a file that is not there; of each at the place that it came from."""
     problems: list[tuple[str, str]] = []
     files: list[tuple[str, str]] = []
+    rules = parts.tenants.rules(tenant, parts.rules)
     for where, settings in _places(body):
         for name, reference in settings.named:
             place = f"{where}/{name}"
             try:
-                kind = parts.rules.read(reference).kind
+                kind = rules.read(reference).kind
             except NoReference as error:
                 problems.append((place, error.problem))
             else:

@@ -1,13 +1,14 @@
 """What the routes work with, and who is asking."""
 
-import hashlib
-import hmac
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from fastapi import Request
 
-from api.problems import FORBIDDEN, UNAUTHORIZED, Problem
+from api.keys import Keyring, bearer, is_same, lacks
+from api.problems import FORBIDDEN, Problem
+from api.rate import RateLimits
+from imagemill.domain.access import Caller, Scope
 from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.messages import Times
 from imagemill.domain.pools import Pools
@@ -15,6 +16,10 @@ from imagemill.domain.tenant import Caps
 from imagemill.inputs.reference import Rules
 from imagemill.ports import Engine, ObjectStore
 from imagemill.settings import WorkSettings
+from imagemill.tenants import Tenants
+
+LOOKING = frozenset({"GET", "HEAD"})
+"""The methods that change nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +33,8 @@ class Context:
     work: WorkSettings
     times: Times
     prefix: str
-    tenant: str
-    key_sha256: bytes
+    keys: Keyring
+    """The keys that open it, but for the operator's."""
     pools: Pools = field(default_factory=Pools.single)
     """The provider accounts, without their keys."""
     rules: Rules = field(default_factory=Rules)
@@ -39,6 +44,16 @@ class Context:
     allow_uncapped: bool = False
     admin_sha256: bytes | None = None
     """The key that may set caps; None: nobody may."""
+    tenants: Tenants = field(default_factory=Tenants)
+    """What each tenant may do."""
+    told: dict[str, Caps] = field(default_factory=dict)
+    """The caps that this process has told each tenant's account last."""
+    rates: RateLimits = field(default_factory=RateLimits)
+    """How many requests each key may send."""
+
+    def pools_of(self, tenant: str) -> list[str]:
+        """The pools that a tenant may buy from."""
+        return [pool for pool in self.pools.names if self.tenants.may_use_pool(tenant, pool)]
 
     @staticmethod
     def now() -> datetime:
@@ -46,48 +61,58 @@ class Context:
         return datetime.now(UTC)
 
 
-def context(request: Request) -> Context:
+async def context(request: Request) -> Context:
     """The application's parts, for a route."""
-    found: Context = request.app.state.context
-    return found
+    return _parts(request)
 
 
-def tenant(request: Request) -> str:
-    """Whose jobs the caller may see, by its API key.
+async def tenant(request: Request) -> str:
+    """Whose jobs the caller may see, or change, by its API key and what that may do.
 
     Raises:
-        Problem: there is no key, or it is not ours.
+        Problem: there is no key, it is not known, it lacks the scope, or it sends too many requests.
     """
-    parts = context(request)
-    if not hmac.compare_digest(_sent_key(request), parts.key_sha256):
-        raise _unauthorized("this API key is not known")
-    return parts.tenant
+    return admit(request, "read" if request.method in LOOKING else "submit").tenant
 
 
-def administrator(request: Request) -> None:
+async def admin_tenant(request: Request) -> str:
+    """Whose own settings the caller may look at and change: the key needs the scope ``admin``.
+
+    Raises:
+        Problem: as ``tenant`` does.
+    """
+    return admit(request, "admin").tenant
+
+
+def admit(request: Request, scope: Scope) -> Caller:
+    """Who asks, if it may; a matter of microseconds, also without FastAPI's dependencies.
+
+    The rate is counted, and told by the ``RateLimit`` fields of the answer, whatever it is.
+
+    Raises:
+        Problem: there is no key, it is not known, it lacks the scope, or it sends too many requests.
+    """
+    parts = _parts(request)
+    caller = parts.keys.authenticate(request.headers)
+    parts.rates.count(caller, request.scope)
+    if scope not in caller.scopes:
+        raise lacks(scope, caller)
+    return caller
+
+
+async def administrator(request: Request) -> None:
     """Is it an operator who asks?
 
     Raises:
         Problem: it is not.
     """
-    admin = context(request).admin_sha256
+    admin = _parts(request).admin_sha256
     if admin is None:
         raise Problem(FORBIDDEN, "nobody may do this by HTTP: IMAGEMILL_ADMIN_KEY is not set")
-    if not hmac.compare_digest(_sent_key(request), admin):
+    if not is_same(bearer(request.headers), admin):
         raise Problem(FORBIDDEN, "this takes the operator's key, IMAGEMILL_ADMIN_KEY")
 
 
-def _sent_key(request: Request) -> bytes:
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not key:
-        raise _unauthorized("send the API key as 'Authorization: Bearer im_…'")
-    return hash_key(key.strip())
-
-
-def hash_key(key: str) -> bytes:
-    """The form in which a key is kept."""
-    return hashlib.sha256(key.encode()).digest()
-
-
-def _unauthorized(detail: str) -> Problem:
-    return Problem(UNAUTHORIZED, detail, headers={"WWW-Authenticate": "Bearer"})
+def _parts(request: Request) -> Context:
+    found: Context = request.app.state.context
+    return found

@@ -42,6 +42,9 @@ class ProblemPage(BaseModel):
     retry_helps: bool = Field(description="Can the same request succeed when it is sent again?")
 
 
+STALE = "the file can't be used as it is now, and the log says why; what it said before stays in force"
+
+
 @router.get("/healthz", tags=["health"], summary="Does this process live?")
 async def healthz() -> dict[str, str]:
     """Answers as long as the process does."""
@@ -55,11 +58,17 @@ async def healthz() -> dict[str, str]:
     responses={503: {"model": dict[str, str], "description": "A part is away."}},
 )
 async def readyz(response: Response, parts: Annotated[Context, Depends(context)]) -> dict[str, str]:
-    """Asks the engine and the store; 503 with the one that is away."""
+    """Asks the engine and the store; 503 with the one that is away.
+
+    A file of tenants that can't be used any more is told too, but does not make it unready.
+    """
     found = {
         "engine": "ok" if await parts.engine.is_reachable() else "away",
         "store": "ok" if await _store_answers(parts) else "away",
     }
+    parts.tenants.look()
+    if parts.tenants.problem:
+        found["tenants"] = STALE
     if "away" in found.values():
         response.status_code = 503
     return found

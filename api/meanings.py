@@ -35,6 +35,15 @@ MEANINGS = {
         "The API key is known, and what was asked for is not among what it may do.",
         "Use a key that may do it; operators' routes take the operator's key.",
     ),
+    "rate-limited": Meaning(
+        "The key has sent more requests than its limit lets through in so short a time. Nothing was done.",
+        "Send the same request again after `Retry-After` seconds. The fields `RateLimit` and "
+        "`RateLimit-Policy` of every answer say what is left, and `Prefer: wait` makes polls rarer.",
+    ),
+    "caps-in-file": Meaning(
+        "The caps of this tenant are set in the file of tenants, which wins over what is set over HTTP.",
+        "Change them in the file; it is read again by itself.",
+    ),
     "no-tenant-cap": Meaning(
         "The tenant may spend without a limit by day or month, which this service does not allow. "
         "The job was not accepted.",

@@ -41,6 +41,8 @@ NO_REPORT = Kind("no-report", 410, "The job has left no report")
 JOB_ENDED = Kind("job-ended", 409, "The job has ended")
 KEY_REUSED = Kind("idempotency-key-reused", 422, "The idempotency key belongs to another submission")
 TOO_LARGE = Kind("too-large", 413, "The request is too large")
+CAPS_IN_FILE = Kind("caps-in-file", 409, "The tenant's caps are set in a file")
+RATE_LIMITED = Kind("rate-limited", 429, "The key sends too many requests", retry_helps=True)
 ESTIMATE_SLOW = Kind("estimate-too-slow", 504, "The estimate takes longer than a caller can wait")
 UNAVAILABLE = Kind("unavailable", 503, "A part that the service stands on is away", retry_helps=True)
 OTHER = Kind("http-error", 400, "The request can't be answered")
@@ -58,6 +60,8 @@ KINDS = (
     JOB_ENDED,
     KEY_REUSED,
     TOO_LARGE,
+    CAPS_IN_FILE,
+    RATE_LIMITED,
     ESTIMATE_SLOW,
     UNAVAILABLE,
     OTHER,
@@ -129,7 +133,7 @@ def answer(problem: Problem) -> JSONResponse:
         detail=problem.detail,
         errors=[ProblemPlace(pointer=where, detail=what) for where, what in problem.errors],
     )
-    sent = problem.headers | ({"Retry-After": "2"} if kind.retry_helps else {"x-should-retry": "false"})
+    sent = ({"Retry-After": "2"} if kind.retry_helps else {"x-should-retry": "false"}) | problem.headers
     said = body.model_dump(exclude_defaults=True)
     return JSONResponse(said, status_code=kind.status, media_type=MEDIA_TYPE, headers=sent)
 

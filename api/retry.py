@@ -102,7 +102,7 @@ async def _ended(parts: Context, owner: str, job: str) -> JobSummary:
 
 
 def _check(parts: Context, body: RetryBody, summary: JobSummary, job: str) -> None:
-    found = pool_problems(parts.pools, body.pools or (), ())
+    found = pool_problems(parts.pools, body.pools or (), (), parts.pools_of(summary.tenant))
     if body.items is None and not _count(body, summary):
         wanted = " or ".join(body.states)
         found.append(("/states", f"job {job} has no item that ended as {wanted} and could be bought"))

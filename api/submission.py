@@ -128,7 +128,7 @@ def job_start(parts: Context, submission: Submission) -> JobStart:
         tenant=submission.tenant,
         image_queue=queue_name(DEFAULT, DEFAULT),
         pools=submission.pools,
-        weight=parts.work.tenant_weights.get(submission.tenant, 1.0),
+        weight=parts.tenants.weight(submission.tenant, parts.work.tenant_weights.get(submission.tenant, 1.0)),
         priority=submission.priority,
         on_unknown=submission.on_unknown,
         account=account_workflow_id(submission.tenant),

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 
-from api.accounts import account_of, change_caps
+from api.accounts import account_of, caps_in_force, change_caps
 from api.context import Context, administrator, context, tenant
 from api.models import (
     CapsAnswer,
@@ -19,8 +19,7 @@ from api.models import (
     UsageAnswer,
     WindowAnswer,
 )
-from api.problems import INVALID, NO_CAP, Problem, problems
-from imagemill.caps import caps_of
+from api.problems import CAPS_IN_FILE, INVALID, NO_CAP, Problem, problems
 from imagemill.domain.budget import Spend, Spending, merged, total
 from imagemill.domain.errors import ObjectMissing
 from imagemill.domain.money import format_usd, parse_usd
@@ -75,14 +74,14 @@ async def get_usage(
 @router.get("/tenants/{name}/caps", summary="A tenant's caps", dependencies=[Depends(administrator)])
 async def get_caps(name: Whose, parts: Parts) -> CapsAnswer:
     """For operators."""
-    return _caps_answer(name, await caps_of(parts.control, name, parts.caps))
+    return _caps_answer(name, await caps_in_force(parts, name))
 
 
 @router.put(
     "/tenants/{name}/caps",
     summary="Set a tenant's caps",
     dependencies=[Depends(administrator)],
-    responses=problems(NO_CAP),
+    responses=problems(CAPS_IN_FILE, NO_CAP),
 )
 async def put_caps(name: Whose, body: CapsBody, parts: Parts) -> CapsAnswer:
     """For operators. Jobs that wait for money go on by themselves; what has no room any more stops."""
@@ -98,7 +97,7 @@ async def put_caps(name: Whose, body: CapsBody, parts: Parts) -> CapsAnswer:
     "/tenants/{name}/caps",
     summary="Go back to the caps of all tenants",
     dependencies=[Depends(administrator)],
-    responses=problems(NO_CAP),
+    responses=problems(CAPS_IN_FILE, NO_CAP),
 )
 async def delete_caps(name: Whose, parts: Parts) -> CapsAnswer:
     """For operators: the tenant has the caps of the settings again."""

@@ -15,7 +15,12 @@ from cli.service import OperatorUrl
 NONE = "none"
 
 
-def _tenant_name(name: str) -> str:
+def tenant_name(name: str) -> str:
+    """A tenant's name, as the value of an option.
+
+    Raises:
+        BadParameter: it is none.
+    """
     if not re.fullmatch(r"[a-z0-9-]{1,64}", name):
         raise typer.BadParameter(f"{name!r} is no tenant; a name has small letters, digits and -")
     return name
@@ -23,7 +28,7 @@ def _tenant_name(name: str) -> str:
 
 def caps(
     *,
-    tenant: Annotated[str, typer.Option(help="Whose caps.", callback=_tenant_name)] = "default",
+    tenant: Annotated[str, typer.Option(help="Whose caps.", callback=tenant_name)] = "default",
     day_usd: Annotated[
         str | None, typer.Option(metavar="USD", help="What may be spent in a day; none removes the cap.")
     ] = None,

@@ -9,6 +9,7 @@ from cli.cancel import cancel
 from cli.caps import caps
 from cli.demo import demo
 from cli.dev import dev
+from cli.keys import keys
 from cli.pause import pause
 from cli.processes import api, worker
 from cli.report import report
@@ -34,6 +35,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
 for panel, commands in COMMANDS.items():
     for command in commands:
         app.command(rich_help_panel=panel)(command)
+app.add_typer(keys, name="keys", rich_help_panel="The service")
 
 if __name__ == "__main__":
     app()

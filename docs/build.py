@@ -61,6 +61,7 @@ GROUPS = (
     Group("Delivery bucket", settings.DeliverySettings, "API and workers", {}),
     Group("Provider", settings.ProviderSettings, "workers", {}),
     Group("Pools", settings.PoolSettings, "API and workers", {}),
+    Group("Tenants", settings.TenantSettings, "API and workers", {}),
     Group("Work", settings.WorkSettings, "API and workers", {}),
     Group("Prices", settings.PriceSettings, "API and workers", {}),
     Group("Input images", settings.InputSettings, "API and workers", {}),

@@ -21,6 +21,7 @@ from imagemill.domain.pools import DEFAULT, Group, PerMinute, Pool, Pools
 from imagemill.domain.tenant import Caps
 from imagemill.inputs.reference import Rules, read_buckets
 from imagemill.pools_file import read_pools
+from imagemill.tenants import Tenants
 
 
 class EngineSettings(BaseSettings):
@@ -117,6 +118,27 @@ class PoolSettings(BaseSettings):
         if keys:
             return Pools([read(ProviderSettings).pool(factor)])
         return Pools.single(factor)
+
+
+class TenantSettings(BaseSettings):
+    """Several tenants. API and workers must be given the same."""
+
+    model_config = SettingsConfigDict(env_prefix="IMAGEMILL_TENANTS_")
+
+    file: Path | None = Field(
+        default=None,
+        description="A TOML file of tenants, their API keys, and what each tenant may do. It is read again "
+        "when it changes. What it says of a tenant wins over all settings; unset: there is one tenant, "
+        "`IMAGEMILL_TENANT`.",
+    )
+
+    def load(self) -> Tenants:
+        """The tenants of the file, if there is one.
+
+        Raises:
+            Misconfigured: the file can't be used.
+        """
+        return Tenants(self.file)
 
 
 class WorkSettings(BaseSettings):
@@ -277,12 +299,15 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="IMAGEMILL_")
 
-    api_key: Annotated[SecretStr, AfterValidator(_well_formed)] = Field(
-        description="The key that callers send: im_<key id>_<secret>, 16 or more letters and digits."
+    api_key: Annotated[SecretStr, AfterValidator(_well_formed)] | None = Field(
+        default=None,
+        description="The key that callers send: im_<key id>_<secret>, 16 or more letters and digits. "
+        "Required, unless there is a file of tenants; it works beside the file's keys.",
     )
     admin_key: Annotated[SecretStr, AfterValidator(_well_formed)] | None = Field(
         default=None,
-        description="The key that may set tenants' caps, of the same form; unset: nobody may, by HTTP.",
+        description="The operator's key, which may set tenants' caps; of the same form. Unset: nobody may, "
+        "by HTTP.",
     )
     tenant: str = Field(
         default="default", pattern=r"^[a-z0-9-]{1,64}$", description="Whose jobs that key sees."

@@ -5,7 +5,6 @@ address that grants access by itself, so no message holds one.
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -124,11 +123,6 @@ class Rules:
         if not any(_within(f"{bucket}/{key}", allowed) for allowed in self.buckets):
             raise NoReference("input_bucket_not_allowed", _bucket_problem(bucket))
         return Reference("object", text, bucket, key)
-
-
-def bucket_names(buckets: Sequence[str]) -> list[str]:
-    """The buckets of a list that can name parts of them, each once."""
-    return sorted({allowed.partition("/")[0] for allowed in buckets})
 
 
 def read_buckets(text: str) -> tuple[str, ...]:

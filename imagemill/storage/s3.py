@@ -70,6 +70,10 @@ class S3Store:
         )
         return cls(client, settings.bucket, threads)
 
+    def beside(self, bucket: str) -> "S3Store":
+        """Another bucket of the same server, by the same keys."""
+        return S3Store(self._client, bucket, self._threads)
+
     async def put(self, key: str, data: bytes, *, content_type: str = "application/json") -> None:
         """Store the object, over an older one of that key."""
         await self._run(

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 import uvicorn
 
 from api.app import make_app
-from api.context import Context, hash_key
+from api.context import Context
+from api.keys import Keyring, hash_key
 from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.item import Attempt, DeliveredImage, ItemResult, PlannedItem
 from imagemill.domain.job import Counts, JobSummary, Progress, Report, ReportLine, Submission
@@ -21,6 +22,7 @@ from imagemill.domain.pricing import Estimate
 from imagemill.domain.request import ImageSettings
 from imagemill.domain.tenant import Caps
 from imagemill.settings import WorkSettings
+from imagemill.tenants import Tenants
 from tests.fakes.engine import MemoryEngine
 from tests.fakes.store import MemoryStore
 
@@ -55,8 +57,7 @@ async def world() -> World:
         work=WorkSettings(),
         times=Times(),
         prefix="",
-        tenant="ours",
-        key_sha256=hash_key(OURS),
+        keys=Keyring(Tenants(), OURS, "ours"),
         admin_sha256=hash_key(OURS),
         caps=Caps(day_nano=10**15),
     )
@@ -65,7 +66,7 @@ async def world() -> World:
         await _plan(control, engine, job)
     await _end(control, engine, ENDED)
     engine.estimated = Estimated(plan=Plan(items=1, estimate=Estimate(high_nano=5)), problems=[])
-    theirs = replace(ours, tenant="theirs", key_sha256=hash_key(THEIRS), admin_sha256=hash_key(THEIRS))
+    theirs = replace(ours, keys=Keyring(Tenants(), THEIRS, "theirs"), admin_sha256=hash_key(THEIRS))
     return World(ours, theirs, engine)
 
 

@@ -1,7 +1,9 @@
 """What a tenant's account asks of the world: saving, restoring, and what became of those who vanished."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from temporalio.testing import ActivityEnvironment
@@ -13,6 +15,7 @@ from imagemill.domain.budget import UNKNOWN_MODEL, Spend
 from imagemill.domain.item import Attempt, ItemResult
 from imagemill.domain.job import JobSummary
 from imagemill.domain.messages import (
+    AccountStart,
     AccountTask,
     OpenAccountTask,
     Reconciled,
@@ -23,6 +26,7 @@ from imagemill.domain.messages import (
 from imagemill.domain.places import account_key, month_key, plan_index_key, results_key
 from imagemill.domain.tenant import AccountAsk, Caps, TenantAccount
 from imagemill.ports import Life
+from imagemill.tenants import Tenants
 from tests.fakes.engine import MemoryEngine
 from tests.fakes.provider import picture
 from tests.unit.activities.places import Shop, call
@@ -128,6 +132,39 @@ async def test_what_vanished_with_a_chunk_before_is_counted_too(world: World) ->
     )
     found = await world.reconcile()
     assert found.spent == {"m": Spend(settled=3), UNKNOWN_MODEL: Spend(written_off=8)}
+
+
+class Hasty(MemoryEngine):
+    """An engine whose operator lowers a cap while an account is being started."""
+
+    def __init__(self, lower: Callable[[], object]) -> None:
+        super().__init__()
+        self.lower = lower
+
+    async def tell_account(
+        self, start: AccountStart, *, ask: AccountAsk | None = None, caps: Caps | None = None
+    ) -> None:
+        await super().tell_account(start, ask=ask, caps=caps)
+        self.lower()
+
+
+async def test_an_account_is_started_by_the_caps_of_the_file_and_told_if_they_change_meanwhile(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "tenants.toml"
+    file.write_text('[tenants.t.caps]\nday_usd = "7"')
+    shop, engine = Shop(), Hasty(lambda: file.write_text('[tenants.t.caps]\nday_usd = "1"'))
+    accounts = Accounts(
+        shop.control, Plans(shop.control), shop.delivery, engine, DEFAULTS, Times(), tenants=Tenants(file)
+    )
+    ask = AccountAsk(holder="job_1/x", sequence=1, wanted=5)
+    task = OpenAccountTask(tenant="t", ask=ask)
+    await ActivityEnvironment().run(accounts.open_account, task)
+
+    first, lowered = Caps(day_nano=7 * 10**9), Caps(day_nano=10**9)
+    assert [(start.caps, told) for start, told in engine.told] == [(first, ask), (lowered, lowered)]
+    await ActivityEnvironment().run(accounts.open_account, task)
+    assert [(start.caps, told) for start, told in engine.told[2:]] == [(lowered, ask)]
 
 
 async def test_what_is_saved_is_restored_and_each_month_has_a_file(world: World) -> None:

@@ -2,6 +2,7 @@ import asyncio
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from temporalio.testing import ActivityEnvironment
@@ -17,6 +18,7 @@ from imagemill.domain.request import ImageRequest
 from imagemill.inputs.reference import Rules
 from imagemill.pacing.gate import Gate
 from imagemill.ports import SentImage, SentInputs
+from imagemill.tenants import Tenants
 from tests.fakes.provider import ScriptedProvider
 from tests.fakes.store import MemoryStore
 from tests.unit.activities.places import REQUEST, Shop
@@ -56,15 +58,16 @@ class Desk:
         self.kept_bytes = kept_bytes
         self.inputs = self.worker()
 
-    def worker(self) -> Inputs:
+    def worker(self, tenants: Tenants | None = None) -> Inputs:
         """Another worker on the same stores."""
         return Inputs(
             self.control,
             self.site,
-            {"shop": self.shop},
+            {"shop": self.shop}.get,
             RULES,
             most_bytes=MOST,
             kept_bytes=self.kept_bytes,
+            tenants=tenants,
         )
 
     async def fetch(self, *images: str, job: str = "job_1", tenant: str = "t", **said: str) -> SentInputs:
@@ -287,3 +290,22 @@ async def test_nothing_is_sent_without_its_images(desk: Desk, wired: bool) -> No
     with pytest.raises(NotSent, match="input_unreachable" if wired else "no_inputs_here"):
         await buy(desk, provider, URL, wired=wired)
     assert provider.calls == []
+
+
+async def test_a_tenant_s_own_buckets_hold_at_fetching_as_they_are_now(desk: Desk, tmp_path: Path) -> None:
+    file = tmp_path / "tenants.toml"
+    file.write_text('[tenants.t]\nbuckets = ["shop/mine"]')
+    tenants = Tenants(file)
+    desk.inputs = desk.worker(tenants)
+    await desk.shop.put("mine/a.png", image())
+    await desk.shop.put("theirs/a.png", image())
+
+    assert len((await desk.fetch("s3://shop/mine/a.png")).images) == 1
+    assert len((await desk.fetch("s3://shop/theirs/a.png", tenant="free")).images) == 1
+    assert await desk.refusal("s3://shop/theirs/a.png") == ("input_bucket_not_allowed", "images/0")
+    file.write_text("[tenants.t]\nbuckets = []")
+    tenants.look()
+    assert await desk.refusal("s3://shop/mine/a.png") == (
+        "input_bucket_not_allowed",
+        "images/0",
+    )  # kept or not

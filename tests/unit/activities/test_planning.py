@@ -1,6 +1,7 @@
 import hashlib
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -21,6 +22,7 @@ from imagemill.domain.places import (
 )
 from imagemill.inputs.reference import Rules
 from imagemill.templating.process import ProcessTemplating
+from imagemill.tenants import Tenants
 from tests.fakes.store import MemoryStore
 
 FILE = {"file_id": "file_1", "format": "csv", "id": "{{ row.id }}", "prompt": "{{ row.text }}"}
@@ -32,9 +34,15 @@ def submission(**said: Any) -> bytes:
     return Submission.model_validate(base | {"defaults": defaults} | said).model_dump_json().encode()
 
 
-async def plan(store: MemoryStore, run: str = "run_1", rules: Rules | None = None, **said: Any) -> Plan:
+async def plan(
+    store: MemoryStore,
+    run: str = "run_1",
+    rules: Rules | None = None,
+    tenants: Tenants | None = None,
+    **said: Any,
+) -> Plan:
     await store.put(request_key("t", "job_1"), submission(**said))
-    planning = Planning(store, ProcessTemplating(), Catalogue.load(), rules)
+    planning = Planning(store, ProcessTemplating(), Catalogue.load(), rules, tenants=tenants)
     task = PlanTask(job="job_1", tenant="t", run=run)
     return await ActivityEnvironment().run(planning.plan, task)
 
@@ -273,6 +281,28 @@ async def test_allowed_buckets_and_addresses_are_the_operator_s() -> None:
     rules = Rules(buckets=("shop",), allow_http=True)
     await plan(store, rules=rules, manifest=FILE | INPUTS)
     assert faults(store) == []
+
+
+@pytest.mark.parametrize(("said", "refused"), [("", [1, 2]), ('buckets = ["shop/mine"]', [2])])
+async def test_rows_name_the_buckets_of_their_tenant(tmp_path: Path, said: str, refused: list[int]) -> None:
+    file = tmp_path / "tenants.toml"
+    file.write_text(f"[tenants.t]\n{said}")
+    store = await store_with("a,x,s3://shop/mine/a.png,,\nb,x,s3://shop/theirs/a.png,,\n")
+    rules = Rules(buckets=("else",))
+    await plan(store, rules=rules, tenants=Tenants(file), manifest=FILE | INPUTS)
+
+    assert [line and line - 1 for line, detail in faults(store) if "bucket 'shop'" in detail] == refused
+
+
+async def test_inline_items_name_the_buckets_of_their_tenant(tmp_path: Path) -> None:
+    file = tmp_path / "tenants.toml"
+    file.write_text('[tenants.t]\nbuckets = ["shop/mine"]')
+    named = ["s3://shop/mine/a.png", "s3://shop/theirs/a.png"]
+    rows = [{"custom_id": place, "prompt": "x", "images": [place]} for place in named]
+    store = MemoryStore()
+    await plan(store, rules=Rules(buckets=("shop",)), tenants=Tenants(file), items=rows)
+
+    assert [item.custom_id for item in planned(store) if item.problem] == named[1:]
 
 
 async def test_the_provider_is_told_a_hash_of_tenant_and_end_user() -> None:

@@ -6,11 +6,13 @@ import httpx2
 import pytest
 
 from api.app import make_app
-from api.context import Context, hash_key
+from api.context import Context
+from api.keys import Keyring, hash_key
 from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.messages import Times
 from imagemill.domain.tenant import Caps
 from imagemill.settings import WorkSettings
+from imagemill.tenants import Tenants
 from tests.fakes.engine import MemoryEngine
 from tests.fakes.store import MemoryStore
 from tests.unit.api.bodies import ADMIN, KEY
@@ -26,8 +28,7 @@ def parts() -> Context:
         work=WorkSettings(),
         times=Times(),
         prefix="",
-        tenant="t",
-        key_sha256=hash_key(KEY),
+        keys=Keyring(Tenants(), KEY, "t"),
         caps=Caps(day_nano=10**12),
         admin_sha256=hash_key(ADMIN),
     )

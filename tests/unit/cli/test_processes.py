@@ -35,6 +35,6 @@ def test_usage() -> None:
     for command in (
         *("submit", "status", "watch", "results", "pause", "resume", "cancel"),
         *("budget", "report", "usage", "caps"),
-        *("dev", "worker", "api", "demo"),
+        *("dev", "worker", "api", "demo", "keys"),
     ):
         assert f" {command} " in shown

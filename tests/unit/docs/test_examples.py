@@ -9,11 +9,13 @@ import pytest
 import typer
 
 from api.models import JobBody
+from api.rate import RateLimits
 from cli.main import app
 from docs.build import ROOT
 from imagemill.domain.catalogue import Catalogue
 from imagemill.pools_file import read_pools
 from imagemill.templating.check import template_problems
+from imagemill.tenants_file import read_tenants
 
 HOWTO = ROOT / "docs" / "howto"
 LOCK = (ROOT / "requirements-dev.lock").read_text()
@@ -63,6 +65,20 @@ def test_the_shown_pools_can_be_read(page: str, tmp_path: Path) -> None:
         assert read_pools(tmp_path / "pools.toml", AnyKey()).names
 
 
+def test_the_shown_tenants_can_be_read() -> None:
+    shown = blocks(HOWTO / "tenants-and-keys.md", "toml")
+    assert shown
+    for text in shown:
+        roll = read_tenants(text.encode(), "tenants.toml")
+        assert all(roll.tenants[name].keys for name in roll.tenants)
+
+
+def test_the_shown_rate_is_what_is_answered() -> None:
+    (shown,) = [text for text in blocks(HOWTO / "tenants-and-keys.md", "text") if "RateLimit" in text]
+    fields = RateLimits().take("key", 600).fields
+    assert shown == "".join(f"{name}: {value}\n" for name, value in fields.items())
+
+
 def test_the_models_that_are_named_are_those_of_the_catalogue() -> None:
     page = (HOWTO / "use-the-real-provider.md").read_text()
     named = {name for name in Catalogue.load().names if not re.search(r"-\d{4}-\d\d-\d\d$", name)}
@@ -96,7 +112,10 @@ def test_every_shown_command_has_the_options_that_are_shown() -> None:
     group = typer.main.get_command(app)
     commands = group.commands  # type: ignore[attr-defined]
     for _, name, *arguments in typed():
-        known = {option for parameter in commands[name].params for option in parameter.opts}
+        command = commands[name]
+        if hasattr(command, "commands"):
+            command = command.commands[arguments[0]]
+        known = {option for parameter in command.params for option in parameter.opts}
         assert {argument for argument in arguments if argument.startswith("--")} <= known
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from imagemill import settings
 from imagemill.domain.errors import Misconfigured
-from imagemill.inputs.reference import Rules, bucket_names
+from imagemill.inputs.reference import Rules
 
 
 def test_nothing_is_allowed_that_was_not_said() -> None:
@@ -16,7 +16,6 @@ def test_the_environment_says_what_references_may_be(monkeypatch: pytest.MonkeyP
     rules = settings.read(settings.InputSettings).rules
 
     assert rules == Rules(buckets=("shop", "feeds/spring", "feeds/autumn"), allow_http=True)
-    assert bucket_names(rules.buckets) == ["feeds", "shop"]
 
 
 def test_what_is_no_list_of_buckets_is_named_and_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
