@@ -106,13 +106,16 @@ class ObjectStore(Protocol):
         """
 
     async def put_part(self, key: str, upload: str, number: int, data: bytes) -> StoredPart:
-        """Store a part, over an older one of that number (1 to 10,000).
+        """Store a part under a number (1 to 10,000), which may have been given to another one before.
 
         All but the last must have 5 MiB at least. Raises ObjectMissing: the parts were joined or dropped.
         """
 
     async def list_parts(self, key: str, upload: str) -> list[StoredPart]:
-        """The parts that are there, by number. Raises ObjectMissing: they were joined or dropped."""
+        """The parts that are there, by number. Raises ObjectMissing: they were joined or dropped.
+
+        Of parts with the same number, some stores name the last one alone, and some all in any order.
+        """
 
     async def join_parts(self, key: str, upload: str, parts: Sequence[StoredPart]) -> None:
         """Make these parts the object. Raises ObjectMissing: they were joined or dropped before."""

@@ -240,19 +240,32 @@ PART = b"p" * (5 * 1024 * 1024)
 
 async def test_parts_become_the_object_once_they_are_joined(store: ObjectStore, key: str) -> None:
     upload = await store.begin_parts(key, content_type="text/csv")
-    await store.put_part(key, upload, 2, b"the end")
-    await store.put_part(key, upload, 1, b"not this" + PART)
-    await store.put_part(key, upload, 1, b"but this" + PART)  # the same number again: the last one counts
-    parts = await store.list_parts(key, upload)
+    end = await store.put_part(key, upload, 2, b"the end")
+    start = await store.put_part(key, upload, 1, PART)
 
-    assert [(part.number, part.size) for part in parts] == [(1, len(PART) + 8), (2, 7)]
+    assert await store.list_parts(key, upload) == [start, end]
     with pytest.raises(ObjectMissing):
         await store.head(key)
     assert key not in [found async for found in store.keys(key)]
 
-    await store.join_parts(key, upload, parts)
-    assert await store.get(key) == b"but this" + PART + b"the end"
+    await store.join_parts(key, upload, [start, end])
+    assert await store.get(key) == PART + b"the end"
     assert (await store.head(key)).content_type == "text/csv"
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+async def test_of_parts_with_one_number_that_is_taken_which_is_named(
+    store: ObjectStore, key: str, which: int
+) -> None:
+    upload = await store.begin_parts(key, content_type="text/csv")
+    sent = [await store.put_part(key, upload, 1, PART + word) for word in (b"one", b"another", b"third")]
+    listed = await store.list_parts(key, upload)
+
+    assert sent[-1] in listed
+    assert set(listed) <= set(sent)
+    if sent[which] in listed:  # a store that forgets those before may refuse to join them
+        await store.join_parts(key, upload, [sent[which]])
+        assert await store.get(key) == PART + (b"one", b"another", b"third")[which]
 
 
 async def test_parts_go_on_beyond_a_page_of_a_thousand(store: ObjectStore, key: str) -> None:

@@ -18,7 +18,8 @@ class MemoryStore:
     """Implements ``imagemill.ports.ObjectStore``.
 
     Attributes:
-        parts: of each object that still comes in parts, by key and upload, its parts by number.
+        parts: of each object that still comes in parts, by key and upload, (number, bytes) of all
+            parts that ever came: like SeaweedFS, it forgets none that another one was to replace.
         calls: every call that came in, as (method, key), those that failed included.
         away: so many of the next calls raise StoreUnavailable and do nothing.
         lost_answers: so many of the next ``put_new`` do their work and raise StoreUnavailable all the same.
@@ -26,7 +27,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.objects: dict[str, tuple[bytes, ObjectFacts]] = {}
-        self.parts: dict[tuple[str, str], dict[int, bytes]] = {}
+        self.parts: dict[tuple[str, str], list[tuple[int, bytes]]] = {}
         self.types: dict[str, str] = {}
         self.calls: list[tuple[str, str]] = []
         self.away = 0
@@ -108,33 +109,33 @@ class MemoryStore:
     async def begin_parts(self, key: str, *, content_type: str) -> str:
         await self._arrive("begin_parts", key)
         upload = f"upload-{len(self.types)}"
-        self.parts[key, upload], self.types[upload] = {}, content_type
+        self.parts[key, upload], self.types[upload] = [], content_type
         return upload
 
     async def put_part(self, key: str, upload: str, number: int, data: bytes) -> StoredPart:
         await self._arrive("put_part", key)
-        self._coming(key, upload)[number] = bytes(data)
+        self._coming(key, upload).append((number, bytes(data)))
         return _part(number, data)
 
     async def list_parts(self, key: str, upload: str) -> list[StoredPart]:
         await self._arrive("list_parts", key)
-        return [_part(number, data) for number, data in sorted(self._coming(key, upload).items())]
+        return [_part(number, data) for number, data in sorted(self._coming(key, upload))]
 
     async def join_parts(self, key: str, upload: str, parts: Sequence[StoredPart]) -> None:
         await self._arrive("join_parts", key)
-        coming = self._coming(key, upload)
-        if any(part != _part(part.number, coming[part.number]) for part in parts):
+        coming = {_part(number, data): data for number, data in self._coming(key, upload)}
+        if any(part not in coming for part in parts):
             raise StoreRefused
         if any(part.size < LEAST_PART for part in parts[:-1]):
             raise StoreRefused
-        self._keep(key, b"".join(coming[part.number] for part in parts), self.types[upload], {})
+        self._keep(key, b"".join(coming[part] for part in parts), self.types[upload], {})
         del self.parts[key, upload]
 
     async def drop_parts(self, key: str, upload: str) -> None:
         await self._arrive("drop_parts", key)
         self.parts.pop((key, upload), None)
 
-    def _coming(self, key: str, upload: str) -> dict[int, bytes]:
+    def _coming(self, key: str, upload: str) -> list[tuple[int, bytes]]:
         if (key, upload) not in self.parts:
             raise ObjectMissing
         return self.parts[key, upload]
