@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import files, health, jobs, problems, usage
+from api import files, health, jobs, problems, uploads, usage
 from api.context import Context, hash_key
+from api.headers import SecurityHeaders
 from api.limits import BodyLimit
+from api.receiving import Slots
 from imagemill import settings
 from imagemill.engine import TemporalEngine, connect
 from imagemill.storage.s3 import S3Store
@@ -61,10 +63,13 @@ def make_app(context: Context | None = None) -> FastAPI:
         summary="Image generation in bulk: durable jobs, capped budgets, results in your own bucket.",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
     )
     app.state.context = context
+    app.state.slots = Slots()
     problems.install(app)
     app.add_middleware(BodyLimit)
-    for router in (files.router, jobs.router, usage.router, health.router):
+    app.add_middleware(SecurityHeaders)
+    for router in (files.router, uploads.router, jobs.router, usage.router, health.router):
         app.include_router(router)
     return app

@@ -54,7 +54,8 @@ class VariantBody(ImageSettings):
     name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w-]+$", examples=["banner"])]
 
 
-Template = Annotated[str, Field(min_length=1)]
+TEMPLATE_CHARACTERS = 20_000
+Template = Annotated[str, Field(min_length=1, max_length=TEMPLATE_CHARACTERS)]
 
 
 class ManifestBody(Body):
@@ -62,10 +63,12 @@ class ManifestBody(Body):
 
     file_id: Annotated[str, Field(pattern=r"^file_[0-9A-Z]{26}$")]
     format: Literal["csv", "jsonl"]
-    id: Annotated[str, Field(min_length=1, examples=["{{ row.Handle }}"])]
-    prompt: Annotated[str, Field(min_length=1, examples=["Studio photo of {{ row.Title }}"])]
+    id: Annotated[Template, Field(examples=["{{ row.Handle }}"])]
+    prompt: Annotated[Template, Field(examples=["Studio photo of {{ row.Title }}"])]
     where: str | None = Field(
-        default=None, description="A row is in when this renders to more than nothing, false or 0."
+        default=None,
+        max_length=TEMPLATE_CHARACTERS,
+        description="A row is in when this renders to more than nothing, false or 0.",
     )
     images: Annotated[list[Template], Field(max_length=64)] = Field(
         default=[],
@@ -81,7 +84,7 @@ class ManifestBody(Body):
 class OutputBody(Body):
     """The names of the images, in the delivery bucket, below the job's own prefix."""
 
-    key: Annotated[str, Field(min_length=1, examples=["{{ custom_id }}-{{ n }}.{{ ext }}"])] | None = Field(
+    key: Annotated[Template, Field(examples=["{{ custom_id }}-{{ n }}.{{ ext }}"])] | None = Field(
         default=None,
         description="Liquid template that sees custom_id, variant, n and ext. "
         "Unset: {custom_id}/{n}.{ext}, with variants {custom_id}/{variant}-{n}.{ext}.",
@@ -171,7 +174,9 @@ class FileAnswer(BaseModel):
     object: Literal["file"] = "file"
     bytes: int
     filename: str
-    sha256: str
+    sha256: str | None = Field(
+        description="Null of a file that came in parts and was not checked by its hash."
+    )
     created_at: datetime
 
 

@@ -1,5 +1,6 @@
 """Errors as callers see them: RFC 9457 problem documents with stable types."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,11 +10,16 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
+from api.headers import ALWAYS, BY_DEFAULT
 from imagemill.domain.errors import EngineUnavailable, InvalidInput, StoreError
 
 log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
+MOST_ERRORS = 1000
+"""So many places of one body are named."""
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,15 @@ NO_REPORT = Kind("no-report", 410, "The job has left no report")
 JOB_ENDED = Kind("job-ended", 409, "The job has ended")
 KEY_REUSED = Kind("idempotency-key-reused", 422, "The idempotency key belongs to another submission")
 TOO_LARGE = Kind("too-large", 413, "The request is too large")
+METHOD = Kind("method-not-allowed", 405, "The address does not take this method")
+SLOW = Kind("too-slow", 408, "The request came too slowly")
+LENGTH_MISSING = Kind("length-required", 411, "The request does not say how long its body is")
+QUERY_LONG = Kind("query-too-long", 414, "The query is too long")
+BODY_KIND = Kind("unsupported-media-type", 415, "A body of this type is not taken here")
+DIFFERS = Kind("content-differs", 422, "The bytes are not those that were announced")
+HEADERS_LARGE = Kind("headers-too-large", 431, "The headers are too large")
+UPLOAD_DONE = Kind("upload-completed", 409, "The upload has been completed")
+UPLOADS_BUSY = Kind("too-many-uploads", 503, "Too many files are coming in", retry_helps=True)
 ESTIMATE_SLOW = Kind("estimate-too-slow", 504, "The estimate takes longer than a caller can wait")
 UNAVAILABLE = Kind("unavailable", 503, "A part that the service stands on is away", retry_helps=True)
 OTHER = Kind("http-error", 400, "The request can't be answered")
@@ -55,8 +70,17 @@ KINDS = (
     JOB_ENDED,
     KEY_REUSED,
     TOO_LARGE,
+    METHOD,
+    SLOW,
+    LENGTH_MISSING,
+    QUERY_LONG,
+    BODY_KIND,
+    DIFFERS,
+    HEADERS_LARGE,
+    UPLOAD_DONE,
     ESTIMATE_SLOW,
     UNAVAILABLE,
+    UPLOADS_BUSY,
     OTHER,
     BROKEN,
 )
@@ -79,6 +103,15 @@ class Problem(Exception):
         self.headers = headers or {}
 
 
+class _ProblemResponse(JSONResponse):
+    """JSON in which half of a surrogate pair, which a caller may have sent, is escaped as it came."""
+
+    media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, ensure_ascii=False).encode("utf-8", "backslashreplace")
+
+
 def answer(problem: Problem) -> JSONResponse:
     """The problem document."""
     kind = problem.kind
@@ -89,9 +122,9 @@ def answer(problem: Problem) -> JSONResponse:
         "detail": problem.detail,
     }
     if problem.errors:
-        body["errors"] = [{"pointer": where, "detail": what} for where, what in problem.errors]
+        body["errors"] = [{"pointer": where, "detail": what} for where, what in problem.errors[:MOST_ERRORS]]
     headers = problem.headers | ({"Retry-After": "2"} if kind.retry_helps else {"x-should-retry": "false"})
-    return JSONResponse(body, status_code=kind.status, media_type=MEDIA_TYPE, headers=headers)
+    return _ProblemResponse(body, status_code=kind.status, headers=headers)
 
 
 def install(app: FastAPI) -> None:
@@ -112,7 +145,11 @@ def install(app: FastAPI) -> None:
         return answer(Problem(MALFORMED, detail, found))
 
     @app.exception_handler(HTTPException)
-    async def _http(_: Request, error: HTTPException) -> JSONResponse:
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == 405:
+            return answer(_other_method(request))
+        if isinstance(error.__cause__, RecursionError | ValueError):
+            return answer(_unreadable(error.__cause__))
         kind = next((kind for kind in KINDS if kind.status == error.status_code), None)
         kind = kind or replace(OTHER, status=error.status_code)
         return answer(Problem(kind, str(error.detail), headers=dict(error.headers or {})))
@@ -128,7 +165,31 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def _bug(request: Request, error: Exception) -> JSONResponse:
         log.error("request failed", path=request.url.path, error=type(error).__name__)
-        return answer(Problem(BROKEN, "this request met a mistake of the service; it is in the log"))
+        problem = Problem(BROKEN, "this request met a mistake of the service; it is in the log")
+        problem.headers = ALWAYS | BY_DEFAULT  # this answer is made outside of what adds them
+        return answer(problem)
+
+
+def _other_method(request: Request) -> Problem:
+    """All methods of the address: of several routes with one path, the framework would name the first's."""
+    routes = request.app.routes
+    allowed = [
+        method
+        for method in METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+    detail = f"{request.method} is not for this address; it takes {', '.join(allowed)}"
+    return Problem(METHOD, detail, headers={"Allow": ", ".join(allowed)})
+
+
+def _unreadable(cause: Exception) -> Problem:
+    """JSON that the framework could not read, for another reason than its grammar."""
+    what = "has a number with too many digits"
+    if isinstance(cause, RecursionError):
+        what = "is nested too deeply"
+    elif isinstance(cause, UnicodeError):
+        what = "is not UTF-8"
+    return Problem(MALFORMED, f"the body {what}", [("/", what)])
 
 
 def _invalid_problem(error: InvalidInput) -> Problem:
