@@ -32,7 +32,8 @@ def _a_zone(name: str) -> str:
     return name
 
 
-Sum = Annotated[str, AfterValidator(_a_sum), Field(examples=["25.00"])]
+SUM_CHARACTERS = 40
+Sum = Annotated[str, Field(max_length=SUM_CHARACTERS, examples=["25.00"]), AfterValidator(_a_sum)]
 
 
 class Body(BaseModel):
@@ -118,7 +119,7 @@ class JobPatch(Body):
 class PriceBody(Body):
     """What an image costs at most, as agreed with the provider."""
 
-    image_usd: Annotated[str, AfterValidator(_a_price), Field(examples=["0.05"])]
+    image_usd: Annotated[str, Field(max_length=SUM_CHARACTERS, examples=["0.05"]), AfterValidator(_a_price)]
 
 
 class CapsBody(Body):
@@ -126,7 +127,7 @@ class CapsBody(Body):
 
     day_usd: Sum | None = None
     month_usd: Sum | None = None
-    time_zone: Annotated[str, AfterValidator(_a_zone)] = Field(
+    time_zone: Annotated[str, Field(max_length=64), AfterValidator(_a_zone)] = Field(
         default="UTC", description="Whose midnight ends a day: a name such as Europe/Berlin, or +05:30."
     )
 
@@ -145,7 +146,7 @@ class JobBody(Body):
         description="After a call that may have been billed and brought nothing: buy the item again, at most "
         "twice; hold the job until it is resumed, and then buy it again; or give the item up.",
     )
-    prices: dict[str, PriceBody] = Field(
+    prices: dict[Annotated[str, Field(max_length=100)], PriceBody] = Field(
         default_factory=dict,
         max_length=20,
         description="Prices of models that the catalogue does not know, by the model's name.",

@@ -19,6 +19,8 @@ log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
 MOST_ERRORS = 1000
 """So many places of one body are named."""
+MOST_CHARACTERS = 2000
+"""Of a pointer or a detail, which may repeat what was sent."""
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
@@ -119,12 +121,17 @@ def answer(problem: Problem) -> JSONResponse:
         "type": f"/problems/{kind.slug}",
         "title": kind.title,
         "status": kind.status,
-        "detail": problem.detail,
+        "detail": _short(problem.detail),
     }
     if problem.errors:
-        body["errors"] = [{"pointer": where, "detail": what} for where, what in problem.errors[:MOST_ERRORS]]
+        named = problem.errors[:MOST_ERRORS]
+        body["errors"] = [{"pointer": _short(where), "detail": _short(what)} for where, what in named]
     headers = problem.headers | ({"Retry-After": "2"} if kind.retry_helps else {"x-should-retry": "false"})
     return _ProblemResponse(body, status_code=kind.status, headers=headers)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}…"
 
 
 def install(app: FastAPI) -> None:
@@ -141,7 +148,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def _malformed(_: Request, error: RequestValidationError) -> JSONResponse:
         found = [(_pointer(problem["loc"]), _say(problem)) for problem in error.errors()]
-        detail = f"{len(found)} thing(s) are wrong with the request; the first: {found[0][0]}: {found[0][1]}"
+        first, what = (_short(text) for text in found[0])
+        detail = f"{len(found)} thing(s) are wrong with the request; the first: {first}: {what}"
         return answer(Problem(MALFORMED, detail, found))
 
     @app.exception_handler(HTTPException)
