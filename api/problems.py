@@ -217,6 +217,8 @@ def _say(problem: dict[str, Any]) -> str:
         return "is not a field of this object"
     if problem["type"] == "missing":
         return "is missing"
+    if problem["type"] == "string_unicode":
+        return "has half of a surrogate pair, which is no text"
     if problem["type"] == "json_invalid":
         return f"is not JSON: {problem.get('ctx', {}).get('error', '')}"
     text: str = problem["msg"]
