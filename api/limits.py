@@ -25,6 +25,9 @@ MOST_PARTS = FILE_BYTES // LEAST_PART_BYTES
 FILENAME_CHARACTERS = 255
 HEADER_BYTES = 32 * 1024
 QUERY_BYTES = 8 * 1024
+HEAD_BYTES = 64 * 1024
+"""Of method, address and headers; above it there is no more than a bare 400."""
+HEAD_SECONDS = 30.0
 UPLOADS_AT_ONCE = 16
 """Bodies of files and parts that one process takes in at a time."""
 

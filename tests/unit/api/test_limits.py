@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 import uvicorn
 
-from api import limits
+from api import limits, server
 from api.app import make_app
 from api.context import Context
 from api.limits import JSON_BYTES, PART_BYTES
+from api.server import config_of
 from tests.fakes.store import MemoryStore
 from tests.unit.api.bodies import KEY
 from tests.unit.api.wire import Conversation
@@ -134,14 +135,12 @@ async def test_a_head_that_is_too_large_is_refused(
 async def port(parts: Context) -> AsyncIterator[int]:
     """The application behind the server that it runs on, as `api/__main__.py` sets it up."""
     listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(make_app(parts), http="h11", log_config=None, lifespan="off")
-    server = uvicorn.Server(config)
-    server.config.load()
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
-    while not server.started:  # noqa: ASYNC110 - it tells nobody
+    serves = uvicorn.Server(config_of(make_app(parts), "127.0.0.1", 0))
+    serving = asyncio.create_task(serves.serve(sockets=[listening]))
+    while not serves.started:  # noqa: ASYNC110 - it tells nobody
         await asyncio.sleep(0)
     yield listening.getsockname()[1]
-    server.should_exit = True
+    serves.should_exit = True
     await serving
 
 
@@ -209,3 +208,63 @@ async def test_a_connection_whose_body_was_read_is_kept(port: int) -> None:
         assert b"connection: close" not in answer.lower()
         await reader.readexactly(int(answer.lower().partition(b"content-length: ")[2].split()[0]))
     writer.close()
+
+
+@pytest.mark.sockets
+@pytest.mark.parametrize(
+    ("said", "before"), [(b"", 0), (b"GET /healthz HT", 0), (b"GET /healthz HTTP/1.1\r\nX-", 0), (b"GET ", 1)]
+)
+async def test_a_head_that_does_not_come_to_its_end_is_not_waited_for(
+    port: int, monkeypatch: pytest.MonkeyPatch, said: bytes, before: int
+) -> None:
+    monkeypatch.setattr(server, "HEAD_SECONDS", 3600 if before else 0.05)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for _ in range(before):
+        writer.write(head("GET", "/healthz"))
+        await reader.readuntil(b'"ok"}')
+        monkeypatch.setattr(server, "HEAD_SECONDS", 0.05)
+    writer.write(said)
+    answer = await reader.read()
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"too slowly." in answer
+
+
+@pytest.mark.sockets
+async def test_a_request_that_takes_its_time_is_not_taken_for_a_slow_head(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.05)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(head("POST", "/v1/files?filename=a.csv", "Content-Length: 2") + b"a")
+    silent, other = await asyncio.open_connection("127.0.0.1", port)
+    assert (await silent.read()).startswith(b"HTTP/1.1 400 ")  # so long, a head was waited for
+    other.close()
+    writer.write(b"b")
+    answer = await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 201 ")
+
+
+@pytest.mark.sockets
+async def test_a_head_without_an_end_is_cut_off(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: api\r\n")
+    for number in range(100):
+        writer.write(b"x-%d: %s\r\n" % (number, b"x" * 1000))
+    answer = await reader.read()
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.sockets
+async def test_the_server_does_not_say_what_it_is(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(head("GET", "/healthz", "Connection: close"))
+    answer = await reader.read()
+    writer.close()
+
+    assert b"server:" not in answer.lower()
