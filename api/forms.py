@@ -88,8 +88,8 @@ class FormFile:
 
     def _begin(self) -> None:
         self._fields += 1
-        if self._fields > MOST_FIELDS:
-            raise _broken(f"it has more than {MOST_FIELDS} fields")
+        if self._fields > MOST_FIELDS + 1:
+            raise _broken(f"it has more than {MOST_FIELDS} fields besides the file")
         self._disposition = self._header = self._value = b""
 
     def _on_name(self, data: bytes, start: int, end: int) -> None:

@@ -126,7 +126,7 @@ async def test_the_type_is_by_the_name_or_else_as_it_was_sent(
         (form((FILE, CSV))[:40], "/", "ends before its last boundary"),
         (b"", "/", "ends before its last boundary"),
         (CSV, "/", "does not follow its boundary, b'xyz'"),
-        (form(*[("a", b"b")] * 51, (FILE, CSV)), "/", "more than 50 fields"),
+        (form(*[("a", b"b")] * 51, (FILE, CSV)), "/", "more than 50 fields besides"),
         (form(("a", b"b" * 65537), (FILE, CSV)), "/", "65,536 bytes"),
         (form((f'file"; filename="{"n" * 256}', CSV)), "/file", "256 characters; 255"),
         (form(('file"; filename="a\x07b', CSV)), "/file", "control character"),
