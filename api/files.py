@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from api.context import Context, context, tenant
 from api.forms import FormFile
 from api.models import FileAnswer
-from api.problems import BODY_KIND, NOT_FOUND, Problem
+from api.problems import BODY_KIND, MALFORMED, NOT_FOUND, Problem
 from api.receiving import FileFacts, Slots, body_of, checked_name, facts_of, receive, slots, type_of
 from imagemill.domain.ids import new_id
 from imagemill.domain.places import facts_key, facts_prefix, file_key
@@ -60,7 +60,7 @@ async def upload_file(
     ] = None,
 ) -> FileAnswer:
     """Upload a file, as a form or as it is; it is stored as it is, while it comes."""
-    with free.one():
+    with free.one(owner):
         name, kind, pieces = await _opened(request, filename)
         facts = FileFacts(id=new_id("file"), bytes=0, filename=name, content_type=kind)
         return (await receive(parts.control, owner, facts, pieces)).answer
@@ -77,7 +77,8 @@ async def list_files(
     prefix = facts_prefix(owner)
     start = facts_key(owner, after) if FILE_ID.fullmatch(after) else ""
     if after and not start:
-        raise Problem(NOT_FOUND, f"after: {after!r} is not the id of a file")
+        what = f"{after!r} is not the id of a file"
+        raise Problem(MALFORMED, f"after: {what}", [("/after", what)])
     ids: list[str] = []
     async for key in parts.control.keys(prefix, start):
         ids.append(key.removeprefix(prefix).removesuffix(".json"))

@@ -30,6 +30,8 @@ HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 30.0
 UPLOADS_AT_ONCE = 16
 """Bodies of files and parts that one process takes in at a time."""
+UPLOADS_OF_ONE = 8
+"""Of these, for one tenant: there is always room for another one."""
 
 GAP_SECONDS = 60.0
 """The longest silence within a body."""

@@ -1,9 +1,17 @@
 """Bodies of requests, which forbid what they do not know, and of answers, which only ever gain fields."""
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
 
 from imagemill.domain.item import DeliveredImage, ItemState, Problem
 from imagemill.domain.job import JobState, OnExhausted, OnUnknown
@@ -36,10 +44,28 @@ SUM_CHARACTERS = 40
 Sum = Annotated[str, Field(max_length=SUM_CHARACTERS, examples=["25.00"]), AfterValidator(_a_sum)]
 
 
+MOST_KEYS = 1000
+MOST_PROBLEMS = 10_000
+"""To name each of millions would take minutes and gigabytes."""
+
+
 class Body(BaseModel):
     """A request body."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _not_wrong_without_end(cls, said: Any, check: ModelWrapValidatorHandler[Self]) -> Self:
+        if isinstance(said, dict) and len(said) > MOST_KEYS:
+            raise ValueError(f"has {len(said):,} fields, which are more than there are")
+        try:
+            return check(said)
+        except ValidationError as error:
+            if error.error_count() <= MOST_PROBLEMS:
+                raise
+            count = error.error_count()
+        raise ValueError(f"{count:,} things are wrong; send a few items to learn what")
 
 
 class ItemBody(ImageSettings):

@@ -8,6 +8,7 @@ import hashlib
 import mimetypes
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ import structlog
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect, Request
 
-from api.limits import FILE_BYTES, FILENAME_CHARACTERS, MIB, UPLOADS_AT_ONCE
+from api.limits import FILE_BYTES, FILENAME_CHARACTERS, MIB, UPLOADS_AT_ONCE, UPLOADS_OF_ONE
 from api.models import FileAnswer
 from api.problems import INVALID, MALFORMED, TOO_LARGE, UPLOADS_BUSY, Problem
 from imagemill.domain.errors import ObjectMissing, StoreError
@@ -50,27 +51,31 @@ class FileFacts(BaseModel):
 
 
 class Slots:
-    """So many bodies of files are taken in at once, by one process."""
+    """So many bodies of files are taken in at once, by one process, and so many of one tenant."""
 
-    def __init__(self, free: int = UPLOADS_AT_ONCE) -> None:
-        self._free = free
+    def __init__(self, most: int = UPLOADS_AT_ONCE, of_one: int = UPLOADS_OF_ONE) -> None:
+        self._most = most
+        self._of_one = of_one
+        self._held: Counter[str] = Counter()
 
     @contextmanager
-    def one(self) -> Iterator[None]:
+    def one(self, tenant: str) -> Iterator[None]:
         """Hold a slot.
 
         Raises:
-            Problem: all are taken.
+            Problem: all are taken, or all that the tenant may have.
         """
-        if not self._free:
+        if self._held[tenant] >= self._of_one:
+            raise Problem(UPLOADS_BUSY, f"{self._of_one} of your files are coming in; wait until one is done")
+        if self._held.total() >= self._most:
             raise Problem(
                 UPLOADS_BUSY, "this process takes in as many files as it can; try again in a moment"
             )
-        self._free -= 1
+        self._held[tenant] += 1
         try:
             yield
         finally:
-            self._free += 1
+            self._held -= Counter([tenant])  # which forgets a tenant that holds none
 
 
 def slots(request: Request) -> Slots:

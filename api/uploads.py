@@ -161,7 +161,7 @@ async def put_part(
     """
     if content_length is None:
         raise Problem(LENGTH_MISSING, "send the size of the part as Content-Length")
-    with free.one():
+    with free.one(owner):
         upload = await _open(parts, owner, upload_id)
         data = await _whole(request, content_length)
         _check(data, content_md5, x_content_sha256)

@@ -11,6 +11,7 @@ import pytest
 from api import receiving
 from api.app import make_app
 from api.context import Context
+from api.problems import Problem
 from api.receiving import FileFacts, Slots
 from imagemill.domain.ids import new_id
 from imagemill.domain.places import facts_key, file_key
@@ -249,9 +250,10 @@ async def test_a_file_that_is_too_large_is_cut_off(
     assert control.parts == {}
 
 
-async def test_beyond_its_slots_a_process_says_to_come_back(parts: Context, control: MemoryStore) -> None:
+@pytest.mark.parametrize("most", [{"most": 1}, {"of_one": 1}], ids=["the process", "the tenant"])
+async def test_beyond_its_slots_a_process_says_to_come_back(parts: Context, most: dict[str, int]) -> None:
     app = make_app(parts)
-    app.state.slots = Slots(1)
+    app.state.slots = Slots(**most)
     key = {"authorization": f"Bearer {KEY}"}
     first = Conversation("POST", "/v1/files?filename=a.csv", key)
     first.says(b"x", more=True)
@@ -273,6 +275,19 @@ async def test_beyond_its_slots_a_process_says_to_come_back(parts: Context, cont
     assert third.status == 201
 
 
+def test_a_tenant_leaves_room_for_another_one() -> None:
+    slots = Slots(most=3, of_one=2)
+    with slots.one("a"), slots.one("a"):
+        with pytest.raises(Problem, match="2 of your files"):
+            slots.one("a").__enter__()
+        with slots.one("b"), pytest.raises(Problem, match="as many files as it can"):
+            slots.one("b").__enter__()
+        with slots.one("b"):
+            pass
+    with slots.one("a"), slots.one("a"):
+        pass
+
+
 async def test_files_are_listed_page_by_page(http: httpx2.AsyncClient, control: MemoryStore) -> None:
     assert (await http.get("/v1/files")).json() == {
         "object": "list", "data": [], "has_more": False, "last": None,
@@ -292,7 +307,7 @@ async def test_files_are_listed_page_by_page(http: httpx2.AsyncClient, control: 
 
 @pytest.mark.parametrize("query", ["after=nonsense", "after=../../x", "limit=0", "limit=1001", "limit=x"])
 async def test_a_page_that_is_none_is_refused(http: httpx2.AsyncClient, query: str) -> None:
-    assert (await http.get(f"/v1/files?{query}")).status_code in (404, 422)
+    assert (await http.get(f"/v1/files?{query}")).status_code == 422
 
 
 async def test_the_content_is_at_a_presigned_address(http: httpx2.AsyncClient) -> None:

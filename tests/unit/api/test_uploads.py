@@ -246,6 +246,12 @@ async def test_completing_again_answers_with_the_same_file(
     assert len([key for key in control.written if key.startswith("files/")]) == 1
 
 
+async def test_the_body_of_completing_may_be_left_out(http: httpx2.AsyncClient, upload: str) -> None:
+    await send(http, upload, 1, b"data")
+
+    assert (await http.post(f"{upload}/complete")).json()["bytes"] == 4
+
+
 async def test_many_at_once_complete_one_file(http: httpx2.AsyncClient, upload: str) -> None:
     await send(http, upload, 1, b"data")
     answers = await asyncio.gather(*(complete(http, upload) for _ in range(10)))

@@ -13,6 +13,8 @@ from api.headers import ALWAYS, BY_DEFAULT
 from api.jobs import create_job
 from api.models import (
     INLINE_ITEMS,
+    MOST_KEYS,
+    MOST_PROBLEMS,
     SUM_CHARACTERS,
     TEMPLATE_CHARACTERS,
     JobBody,
@@ -67,6 +69,8 @@ POOL = JobBody.model_json_schema()["properties"]["pools"]["items"]
         ("average speed of a body, after a minute | 8 KiB a second", limits.SLOWEST / KIB),
         ("`Idempotency-Key` | 255 characters", idempotency_key()),
         ("places that one answer names as wrong | 1,000", problems.MOST_ERRORS),
+        ("places that a submission has wrong | 10,000", MOST_PROBLEMS),
+        ("fields of the body | 1,000", MOST_KEYS),
         ("a file | 5 GiB", limits.FILE_BYTES / GIB),
         ("its name | 255 characters", limits.FILENAME_CHARACTERS),
         ("of a form, other fields | 50", MOST_FIELDS),
@@ -75,6 +79,7 @@ POOL = JobBody.model_json_schema()["properties"]["pools"]["items"]
         ("parts of a file | 1,024", limits.MOST_PARTS),
         ("time to finish a file in parts | 24 hours", uploads.LIFE.total_seconds() / 3600),
         ("files and parts that come in at once, for each process | 16", limits.UPLOADS_AT_ONCE),
+        ("of these, those of one tenant | 8", limits.UPLOADS_OF_ONE),
         ("files on a page | 1,000", page_limit("/v1/files")),
         ("name | 200 characters", most(JobBody, "name")),
         ("`items` in a request | 10,000", INLINE_ITEMS),
