@@ -9,14 +9,14 @@ from fastapi import FastAPI
 from api import files, health, jobs, problems, uploads, usage
 from api.context import Context, hash_key
 from api.headers import SecurityHeaders
-from api.limits import BodyLimit
+from api.limits import UPLOADS_AT_ONCE, BodyLimit
 from api.receiving import Slots
 from imagemill import settings
 from imagemill.engine import TemporalEngine, connect
 from imagemill.storage.s3 import S3Store
 from imagemill.storage_probe import require_conditional_puts
 
-STORE_THREADS = 16
+STORE_THREADS = UPLOADS_AT_ONCE + 16  # however many files come in, status finds a thread
 
 
 @asynccontextmanager
