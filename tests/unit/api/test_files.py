@@ -203,6 +203,32 @@ async def test_a_lost_connection_leaves_nothing(
         assert "drop_parts" in {method for method, _ in control.calls}
 
 
+@pytest.mark.usefixtures("small_parts")
+async def test_parts_are_dropped_once_none_is_on_its_way(
+    parts: Context, control: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrives, real = asyncio.Event(), control.put_part
+
+    async def held(*arguments: Any) -> Any:
+        part = await real(*arguments)
+        await arrives.wait()
+        return part
+
+    monkeypatch.setattr(control, "put_part", held)
+    talk = Conversation("POST", "/v1/files?filename=a.csv", {"authorization": f"Bearer {KEY}"})
+    talk.says(b"x" * (PART + 1), more=True)
+    talk.leaves()
+    running = asyncio.create_task(talk.run(make_app(parts)))
+    for _ in range(100):  # whatever it could do now, it has done
+        await asyncio.sleep(0)
+    assert "put_part" in {method for method, _ in control.calls}
+    assert "drop_parts" not in {method for method, _ in control.calls}
+
+    arrives.set()
+    await running
+    assert control.parts == {}
+
+
 async def test_a_cancelled_request_leaves_nothing(
     parts: Context, control: MemoryStore, small_parts: None
 ) -> None:
