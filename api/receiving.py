@@ -185,9 +185,9 @@ class Incoming:
         self._sending = asyncio.ensure_future(self._store.put_part(self._key, self._upload, number, part))
 
     async def _sent(self) -> None:
-        sending, self._sending = self._sending, None
-        if sending is not None:
-            self._parts.append(await sending)
+        if self._sending is not None:  # its thread can't be called off, so neither is it
+            self._parts.append(await asyncio.shield(self._sending))
+            self._sending = None
 
     async def _clean(self, others: Sequence[str]) -> None:
         if self._sending is not None:  # a part that lands after the parts were dropped would stay

@@ -204,28 +204,36 @@ async def test_a_lost_connection_leaves_nothing(
 
 
 @pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("how", ["is lost", "is cancelled"])
 async def test_parts_are_dropped_once_none_is_on_its_way(
-    parts: Context, control: MemoryStore, monkeypatch: pytest.MonkeyPatch
+    parts: Context, control: MemoryStore, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    arrives, real = asyncio.Event(), control.put_part
+    leaves, arrives, real = asyncio.Event(), asyncio.Event(), control.put_part
 
     async def held(*arguments: Any) -> Any:
         part = await real(*arguments)
+        leaves.set()
         await arrives.wait()
         return part
 
     monkeypatch.setattr(control, "put_part", held)
     talk = Conversation("POST", "/v1/files?filename=a.csv", {"authorization": f"Bearer {KEY}"})
-    talk.says(b"x" * (PART + 1), more=True)
-    talk.leaves()
+    talk.says(b"x" * 3 * PART, more=True)  # the second part waits for the first
+    if how == "is lost":
+        talk = Conversation("POST", "/v1/files?filename=a.csv", {"authorization": f"Bearer {KEY}"})
+        talk.says(b"x" * (PART + 1), more=True)
+        talk.leaves()
     running = asyncio.create_task(talk.run(make_app(parts)))
+    await leaves.wait()
+    if how == "is cancelled":
+        running.cancel()
     for _ in range(100):  # whatever it could do now, it has done
         await asyncio.sleep(0)
-    assert "put_part" in {method for method, _ in control.calls}
     assert "drop_parts" not in {method for method, _ in control.calls}
 
     arrives.set()
-    await running
+    await asyncio.gather(running, return_exceptions=True)
+    assert "drop_parts" in {method for method, _ in control.calls}
     assert control.parts == {}
 
 
