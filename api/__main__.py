@@ -7,6 +7,7 @@ import sys
 import uvicorn
 
 from api.app import connected, make_app
+from api.server import config_of
 from imagemill.domain.errors import ImagemillError
 from imagemill.logging import configure
 
@@ -30,15 +31,7 @@ def main() -> int:
 async def serve(host: str, port: int) -> int:
     """Connect the parts, then serve."""
     async with connected() as context:
-        config = uvicorn.Config(
-            make_app(context),
-            host=host,
-            port=port,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=5,
-        )
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(config_of(make_app(context), host, port))
         await server.serve()
         return 0 if server.started else 3
 

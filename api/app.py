@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import described, files, health, jobs, offers, problems, retry, usage
+from api import described, files, health, jobs, offers, problems, retry, uploads, usage
 from api.accounts import follow_file
 from api.context import Context
+from api.headers import SecurityHeaders
 from api.keys import Keyring, hash_key
-from api.limits import BodyLimit
+from api.limits import UPLOADS_AT_ONCE, BodyLimit
 from api.rate import RateFields
+from api.receiving import Slots
 from imagemill import settings
 from imagemill.domain.errors import Misconfigured
 from imagemill.engine import TemporalEngine, connect
@@ -20,15 +22,16 @@ from imagemill.storage.s3 import S3Store
 from imagemill.storage_probe import require_conditional_puts
 from imagemill.tenants import Tenants
 
-STORE_THREADS = 16
 ROUTERS = (
     files.router,
+    uploads.router,
     jobs.router,
     retry.router,
     usage.router,
     offers.router,
     health.router,
 )
+STORE_THREADS = UPLOADS_AT_ONCE + 16  # however many files come in, status finds a thread
 
 
 @asynccontextmanager
@@ -96,11 +99,14 @@ def make_app(context: Context | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=described.operation_id,
+        redirect_slashes=False,
     )
     app.state.context = context
+    app.state.slots = Slots()
     problems.install(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(RateFields)
+    app.add_middleware(SecurityHeaders)
     for router in ROUTERS:
         app.include_router(router)
     described.describe(app)

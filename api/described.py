@@ -13,10 +13,13 @@ from fastapi.routing import APIRoute
 from api.problems import (
     BROKEN,
     FORBIDDEN,
+    HEADERS_LARGE,
     KINDS,
     MALFORMED,
     NOT_FOUND,
     OTHER,
+    QUERY_LONG,
+    SLOW,
     TOO_LARGE,
     UNAUTHORIZED,
     UNAVAILABLE,
@@ -94,11 +97,11 @@ def _kinds_of(response: Mapping[str, Any]) -> Iterator[Kind]:
 
 def _common(path: str, operation: Mapping[str, Any]) -> Iterator[Kind]:
     """The problems that a route answers without naming them."""
-    yield BROKEN
+    yield from (BROKEN, HEADERS_LARGE, QUERY_LONG)
     if "422" in operation["responses"]:  # FastAPI adds it to whatever has a parameter or a body
         yield MALFORMED
     if "requestBody" in operation:
-        yield from (OTHER, TOO_LARGE)
+        yield from (OTHER, TOO_LARGE, SLOW)
     if path.startswith(KEYED):
         yield from (UNAUTHORIZED, FORBIDDEN, UNAVAILABLE)
         yield from (kind for kind in KINDS if kind.status == 429)

@@ -1,23 +1,41 @@
-"""The headers of answers, as the OpenAPI document describes them."""
+"""What every answer says to a browser, errors included: show nothing, run nothing, keep nothing."""
 
-from typing import Any
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-HEADERS = {
-    "ETag": "The version of what is shown. Sent as `If-None-Match`, it is answered 304 until that changes.",
-    "Idempotency-Replayed": "`true`: nothing new was made; this is what the first such request has made.",
-    "Location": "Where to find what was made.",
-    "Retry-After": "Seconds after which asking again is worth it.",
-    "Vary": "The header of the request that decides in which form it is answered.",
-    "WWW-Authenticate": "How the API key is sent.",
-    "x-should-retry": "`false`: the same request again will be answered alike.",
+ALWAYS = {
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "x-frame-options": "DENY",
+    "cross-origin-resource-policy": "same-origin",
 }
-"""What each says, wherever it stands."""
+BY_DEFAULT = {"cache-control": "no-store"}
+"""A route may say otherwise, such as ``private, no-cache`` beside an ETag."""
+
+_ALWAYS = [(name.encode(), value.encode()) for name, value in ALWAYS.items()]
+_NO_STORE = next((name.encode(), value.encode()) for name, value in BY_DEFAULT.items())
 
 
-def headers(*names: str) -> dict[str, Any]:
-    """The part of an answer in a route's ``responses`` that describes these headers.
+class SecurityHeaders:
+    """Adds them to the start of every answer that passes."""
 
-    Raises:
-        KeyError: one of them is not described above.
-    """
-    return {"headers": {name: {"description": HEADERS[name], "schema": {"type": "string"}} for name in names}}
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and its answer back with the headers."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": _guarded(list(message.get("headers", ())))}
+            await send(message)
+
+        await self._app(scope, receive, guarded)
+
+
+def _guarded(said: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    keeps = any(name == _NO_STORE[0] for name, _ in said)
+    return [*said, *_ALWAYS] if keeps else [*said, *_ALWAYS, _NO_STORE]

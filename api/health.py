@@ -8,8 +8,8 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field
 
 from api.context import Context, context
-from api.headers import headers
 from api.meanings import MEANINGS
+from api.openapi_headers import headers
 from api.problems import KINDS, NOT_FOUND, Problem, problems
 from imagemill.domain.errors import ImagemillError, ObjectMissing
 from imagemill.storage_probe import PROBE_KEY

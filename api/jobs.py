@@ -1,7 +1,5 @@
 """/v1/jobs: submit, watch, take the results, cancel."""
 
-import csv
-import io
 import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal
@@ -9,9 +7,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from api.cells import line
 from api.context import Context, context, tenant
 from api.estimates import validate
-from api.headers import headers
 from api.items import ended_items, item_answer, items_from
 from api.models import (
     ItemAnswer,
@@ -22,6 +20,7 @@ from api.models import (
     ReportAnswer,
     ValidationAnswer,
 )
+from api.openapi_headers import headers
 from api.problems import (
     ESTIMATE_SLOW,
     INVALID,
@@ -263,9 +262,9 @@ COLUMNS: tuple[Column, ...] = ("custom_id", "variant", "state", "cost_usd", "ima
 
 
 async def _as_csv(items: AsyncIterator[ItemAnswer]) -> AsyncIterator[str]:
-    yield _line(COLUMNS)
+    yield line(COLUMNS)
     async for item in items:
-        yield _line(
+        yield line(
             (
                 item.custom_id,
                 item.variant or "",
@@ -276,14 +275,3 @@ async def _as_csv(items: AsyncIterator[ItemAnswer]) -> AsyncIterator[str]:
                 item.error.detail if item.error else "",
             )
         )
-
-
-def _line(cells: tuple[str, ...]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerow([_inert(cell) for cell in cells])
-    return text.getvalue()
-
-
-def _inert(cell: str) -> str:
-    """A cell that a spreadsheet takes as text, and never as a formula."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

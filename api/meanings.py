@@ -35,6 +35,43 @@ MEANINGS = {
         "The API key is known, and what was asked for is not among what it may do.",
         "Use a key that may do it; operators' routes take the operator's key.",
     ),
+    "method-not-allowed": Meaning(
+        "The address is there, and takes other methods than the one of the request.",
+        "`Allow` names those that it takes.",
+    ),
+    "too-slow": Meaning(
+        "The body stopped coming for longer than the service waits, and the connection was closed.",
+        "Send it again over a better connection, or a large file in parts.",
+    ),
+    "length-required": Meaning(
+        "Parts of an upload must say their size before they come, in `Content-Length`; this one did not.",
+        "Send the part with its length; chunked encoding is not taken here.",
+    ),
+    "query-too-long": Meaning(
+        "What stands after the `?` of the address is longer than any query that means something here.",
+        "The limits are listed in the reference. Send what is large as a body or a file.",
+    ),
+    "unsupported-media-type": Meaning(
+        "The `Content-Type` says that the body is something that this address does not take.",
+        "The detail says what it takes.",
+    ),
+    "content-differs": Meaning(
+        "The size or the hash of what came is not the one that was announced, so something was lost on the "
+        "way. It was not kept.",
+        "Send it again; if it fails alike, compute the announced value anew.",
+    ),
+    "headers-too-large": Meaning(
+        "All headers of the request together are larger than the service reads.",
+        "Leave out what is not needed, cookies for one.",
+    ),
+    "upload-completed": Meaning(
+        "The upload has become a file, and takes no more parts.",
+        "Use the file by its id, or begin another upload.",
+    ),
+    "too-many-uploads": Meaning(
+        "As many files are coming in as one process takes at a time, or as one tenant may send at a time.",
+        "Send the same request again after `Retry-After` seconds; another process may take it at once.",
+    ),
     "rate-limited": Meaning(
         "The key has sent more requests than its limit lets through in so short a time. Nothing was done.",
         "Send the same request again after `Retry-After` seconds. The fields `RateLimit` and "

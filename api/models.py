@@ -1,9 +1,17 @@
 """Bodies of requests, which forbid what they do not know, and of answers, which only ever gain fields."""
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
 
 from imagemill.domain.item import DeliveredImage, ItemState, Problem
 from imagemill.domain.job import OnExhausted, OnUnknown
@@ -35,13 +43,35 @@ def _a_zone(name: str) -> str:
 
 USD = {"pattern": r"^\d{1,9}(\.\d{1,9})?$"}
 """What a sum looks like; what is wrong with one that does not is said by ``parse_usd``."""
-Sum = Annotated[str, AfterValidator(_a_sum), Field(examples=["25.00"], json_schema_extra=USD)]
+SUM_CHARACTERS = 40
+Sum = Annotated[
+    str,
+    Field(max_length=SUM_CHARACTERS, examples=["25.00"], json_schema_extra=USD),
+    AfterValidator(_a_sum),
+]
+
+MOST_KEYS = 1000
+MOST_PROBLEMS = 10_000
+"""To name each of millions would take minutes and gigabytes."""
 
 
 class Body(BaseModel):
     """A request body."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _not_wrong_without_end(cls, said: Any, check: ModelWrapValidatorHandler[Self]) -> Self:
+        if isinstance(said, dict) and len(said) > MOST_KEYS:
+            raise ValueError(f"has {len(said):,} fields, which are more than there are")
+        try:
+            return check(said)
+        except ValidationError as error:
+            if error.error_count() <= MOST_PROBLEMS:
+                raise
+            count = error.error_count()
+        raise ValueError(f"{count:,} things are wrong; send a few items to learn what")
 
 
 class ItemBody(ImageSettings):
@@ -57,7 +87,8 @@ class VariantBody(ImageSettings):
     name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w-]+$", examples=["banner"])]
 
 
-Template = Annotated[str, Field(min_length=1)]
+TEMPLATE_CHARACTERS = 20_000
+Template = Annotated[str, Field(min_length=1, max_length=TEMPLATE_CHARACTERS)]
 
 
 class ManifestBody(Body):
@@ -65,10 +96,12 @@ class ManifestBody(Body):
 
     file_id: Annotated[str, Field(pattern=r"^file_[0-9A-Z]{26}$")]
     format: Literal["csv", "jsonl"]
-    id: Annotated[str, Field(min_length=1, examples=["{{ row.Handle }}"])]
-    prompt: Annotated[str, Field(min_length=1, examples=["Studio photo of {{ row.Title }}"])]
+    id: Annotated[Template, Field(examples=["{{ row.Handle }}"])]
+    prompt: Annotated[Template, Field(examples=["Studio photo of {{ row.Title }}"])]
     where: str | None = Field(
-        default=None, description="A row is in when this renders to more than nothing, false or 0."
+        default=None,
+        max_length=TEMPLATE_CHARACTERS,
+        description="A row is in when this renders to more than nothing, false or 0.",
     )
     images: Annotated[list[Template], Field(max_length=64)] = Field(
         default=[],
@@ -84,7 +117,7 @@ class ManifestBody(Body):
 class OutputBody(Body):
     """The names of the images, in the delivery bucket, below the job's own prefix."""
 
-    key: Annotated[str, Field(min_length=1, examples=["{{ custom_id }}-{{ n }}.{{ ext }}"])] | None = Field(
+    key: Annotated[Template, Field(examples=["{{ custom_id }}-{{ n }}.{{ ext }}"])] | None = Field(
         default=None,
         description="Liquid template that sees custom_id, variant, n and ext. "
         "Unset: {custom_id}/{n}.{ext}, with variants {custom_id}/{variant}-{n}.{ext}.",
@@ -129,7 +162,7 @@ class JobPatch(Body):
 class PriceBody(Body):
     """What an image costs at most, as agreed with the provider."""
 
-    image_usd: Annotated[str, AfterValidator(_a_price), Field(examples=["0.05"])]
+    image_usd: Annotated[str, Field(max_length=SUM_CHARACTERS, examples=["0.05"]), AfterValidator(_a_price)]
 
 
 class CapsBody(Body):
@@ -137,7 +170,7 @@ class CapsBody(Body):
 
     day_usd: Sum | None = None
     month_usd: Sum | None = None
-    time_zone: Annotated[str, AfterValidator(_a_zone)] = Field(
+    time_zone: Annotated[str, Field(max_length=64), AfterValidator(_a_zone)] = Field(
         default="UTC", description="Whose midnight ends a day: a name such as Europe/Berlin, or +05:30."
     )
 
@@ -169,7 +202,7 @@ class JobBody(Body):
         description="After a call that may have been billed and brought nothing: buy the item again, at most "
         "twice; hold the job until it is resumed, and then buy it again; or give the item up.",
     )
-    prices: dict[str, PriceBody] = Field(
+    prices: dict[Annotated[str, Field(max_length=100)], PriceBody] = Field(
         default_factory=dict,
         max_length=20,
         description="Prices of models that the catalogue does not know, by the model's name.",
@@ -197,7 +230,9 @@ class FileAnswer(BaseModel):
     object: Literal["file"] = "file"
     bytes: int
     filename: str
-    sha256: str
+    sha256: str | None = Field(
+        description="Null of a file that came in parts and was not checked by its hash."
+    )
     created_at: datetime
 
 

@@ -1,5 +1,6 @@
 """Errors as callers see them: RFC 9457 problem documents with stable types."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,13 +11,19 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-from starlette.routing import compile_path
+from starlette.routing import Match
 
-from api.headers import headers
+from api.headers import ALWAYS, BY_DEFAULT
+from api.openapi_headers import headers
 from imagemill.domain.errors import EngineUnavailable, InvalidInput, StoreError
 
 log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
+MOST_ERRORS = 1000
+"""So many places of one body are named."""
+MOST_CHARACTERS = 2000
+"""Of a pointer or a detail, which may repeat what was sent."""
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,15 @@ KEY_REUSED = Kind("idempotency-key-reused", 422, "The idempotency key belongs to
 TOO_LARGE = Kind("too-large", 413, "The request is too large")
 CAPS_IN_FILE = Kind("caps-in-file", 409, "The tenant's caps are set in a file")
 RATE_LIMITED = Kind("rate-limited", 429, "The key sends too many requests", retry_helps=True)
+METHOD = Kind("method-not-allowed", 405, "The address does not take this method")
+SLOW = Kind("too-slow", 408, "The request came too slowly")
+LENGTH_MISSING = Kind("length-required", 411, "The request does not say how long its body is")
+QUERY_LONG = Kind("query-too-long", 414, "The query is too long")
+BODY_KIND = Kind("unsupported-media-type", 415, "A body of this type is not taken here")
+DIFFERS = Kind("content-differs", 422, "The bytes are not those that were announced")
+HEADERS_LARGE = Kind("headers-too-large", 431, "The headers are too large")
+UPLOAD_DONE = Kind("upload-completed", 409, "The upload has been completed")
+UPLOADS_BUSY = Kind("too-many-uploads", 503, "Too many files are coming in", retry_helps=True)
 ESTIMATE_SLOW = Kind("estimate-too-slow", 504, "The estimate takes longer than a caller can wait")
 UNAVAILABLE = Kind("unavailable", 503, "A part that the service stands on is away", retry_helps=True)
 OTHER = Kind("http-error", 400, "The request can't be answered")
@@ -62,8 +78,17 @@ KINDS = (
     TOO_LARGE,
     CAPS_IN_FILE,
     RATE_LIMITED,
+    METHOD,
+    SLOW,
+    LENGTH_MISSING,
+    QUERY_LONG,
+    BODY_KIND,
+    DIFFERS,
+    HEADERS_LARGE,
+    UPLOAD_DONE,
     ESTIMATE_SLOW,
     UNAVAILABLE,
+    UPLOADS_BUSY,
     OTHER,
     BROKEN,
 )
@@ -123,6 +148,15 @@ def _described(kinds: Sequence[Kind]) -> dict[str, Any]:
     } | headers("Retry-After" if kinds[0].retry_helps else "x-should-retry")
 
 
+class _ProblemResponse(JSONResponse):
+    """JSON in which half of a surrogate pair, which a caller may have sent, is escaped as it came."""
+
+    media_type = MEDIA_TYPE
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, ensure_ascii=False).encode("utf-8", "backslashreplace")
+
+
 def answer(problem: Problem) -> JSONResponse:
     """The problem document."""
     kind = problem.kind
@@ -130,12 +164,19 @@ def answer(problem: Problem) -> JSONResponse:
         type=f"/problems/{kind.slug}",
         title=kind.title,
         status=kind.status,
-        detail=problem.detail,
-        errors=[ProblemPlace(pointer=where, detail=what) for where, what in problem.errors],
+        detail=_short(problem.detail),
+        errors=[
+            ProblemPlace(pointer=_short(where), detail=_short(what))
+            for where, what in problem.errors[:MOST_ERRORS]
+        ],
     )
     sent = ({"Retry-After": "2"} if kind.retry_helps else {"x-should-retry": "false"}) | problem.headers
     said = body.model_dump(exclude_defaults=True)
-    return JSONResponse(said, status_code=kind.status, media_type=MEDIA_TYPE, headers=sent)
+    return _ProblemResponse(said, status_code=kind.status, headers=sent)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}…"
 
 
 def install(app: FastAPI) -> None:
@@ -152,17 +193,19 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def _malformed(_: Request, error: RequestValidationError) -> JSONResponse:
         found = [(_pointer(problem["loc"]), _say(problem)) for problem in error.errors()]
-        detail = f"{len(found)} thing(s) are wrong with the request; the first: {found[0][0]}: {found[0][1]}"
+        first, what = (_short(text) for text in found[0])
+        detail = f"{len(found)} thing(s) are wrong with the request; the first: {first}: {what}"
         return answer(Problem(MALFORMED, detail, found))
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == 405:
+            return answer(_other_method(request))
+        if isinstance(error.__cause__, RecursionError | ValueError):
+            return answer(_unreadable(error.__cause__))
         kind = next((kind for kind in KINDS if kind.status == error.status_code), None)
         kind = kind or replace(OTHER, status=error.status_code)
-        sent = dict(error.headers or {})
-        if error.status_code == 405 and (methods := _methods(request)):
-            sent["Allow"] = ", ".join(methods)  # the router names those of one route alone
-        return answer(Problem(kind, str(error.detail), headers=sent))
+        return answer(Problem(kind, str(error.detail), headers=dict(error.headers or {})))
 
     @app.exception_handler(EngineUnavailable)
     async def _engine(_: Request, error: EngineUnavailable) -> JSONResponse:
@@ -175,14 +218,31 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def _bug(request: Request, error: Exception) -> JSONResponse:
         log.error("request failed", path=request.url.path, error=type(error).__name__)
-        return answer(Problem(BROKEN, "this request met a mistake of the service; it is in the log"))
+        problem = Problem(BROKEN, "this request met a mistake of the service; it is in the log")
+        problem.headers = ALWAYS | BY_DEFAULT  # this answer is made outside of what adds them
+        return answer(problem)
 
 
-def _methods(request: Request) -> list[str]:
-    """The methods that the address of a request takes, by the application's own document."""
-    paths = request.app.openapi()["paths"].items()
-    found = [taken for template, taken in paths if compile_path(template)[0].match(request.url.path)]
-    return sorted({method.upper() for taken in found for method in taken})
+def _other_method(request: Request) -> Problem:
+    """All methods of the address: of several routes with one path, the framework would name the first's."""
+    routes = request.app.routes
+    allowed = [
+        method
+        for method in METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+    detail = f"{request.method} is not for this address; it takes {', '.join(allowed)}"
+    return Problem(METHOD, detail, headers={"Allow": ", ".join(allowed)})
+
+
+def _unreadable(cause: Exception) -> Problem:
+    """JSON that the framework could not read, for another reason than its grammar."""
+    what = "has a number with too many digits"
+    if isinstance(cause, RecursionError):
+        what = "is nested too deeply"
+    elif isinstance(cause, UnicodeError):
+        what = "is not UTF-8"
+    return Problem(MALFORMED, f"the body {what}", [("/", what)])
 
 
 def _invalid_problem(error: InvalidInput) -> Problem:
@@ -202,6 +262,8 @@ def _say(problem: dict[str, Any]) -> str:
         return "is not a field of this object"
     if problem["type"] == "missing":
         return "is missing"
+    if problem["type"] == "string_unicode":
+        return "has half of a surrogate pair, which is no text"
     if problem["type"] == "json_invalid":
         return f"is not JSON: {problem.get('ctx', {}).get('error', '')}"
     text: str = problem["msg"]

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Depends, Header, Response
 from pydantic import Field
 
 from api.context import Context, context, tenant
-from api.headers import headers
 from api.models import Body, BudgetBody, JobAnswer, PoolNames, Priority
+from api.openapi_headers import headers
 from api.pools import pool_problems
 from api.problems import INVALID, JOB_LOST, JOB_RUNS, KEY_REUSED, NO_CAP, NO_REPORT, Problem, problems
 from api.status import status_of, summary_of

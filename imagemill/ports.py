@@ -36,6 +36,15 @@ class ObjectFacts:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class StoredPart:
+    """A part of an object that comes in parts. ``tag`` is the store's own word for the bytes."""
+
+    number: int
+    size: int
+    tag: str
+
+
 class ObjectStore(Protocol):
     """A bucket. All methods raise StoreUnavailable (try again) and StoreRefused (mend it)."""
 
@@ -78,11 +87,41 @@ class ObjectStore(Protocol):
     async def download(self, key: str, target: Path) -> None:
         """Fetch an object of any size into a file. Raises ObjectMissing."""
 
-    def keys(self, prefix: str) -> AsyncIterator[str]:
-        """The keys under a prefix, in order."""
+    def pieces(self, key: str) -> AsyncIterator[bytes]:
+        """An object of any size, a piece of at most a megabyte at a time. Raises ObjectMissing."""
 
-    def presign_get(self, key: str, seconds: int) -> str:
-        """An address that gives the object to whoever has it, for so long."""
+    def keys(self, prefix: str, after: str = "") -> AsyncIterator[str]:
+        """The keys under a prefix, in order; only those that follow ``after``, a whole key."""
+
+    def presign_get(self, key: str, seconds: int, filename: str | None = None) -> str:
+        """An address that gives the object to whoever has it, for so long.
+
+        With a name, a browser saves it under that name, whatever it is, and never shows it.
+        """
+
+    async def begin_parts(self, key: str, *, content_type: str) -> str:
+        """Begin an object that comes in parts, and return the id by which they belong together.
+
+        There is no object under the key before the parts are joined.
+        """
+
+    async def put_part(self, key: str, upload: str, number: int, data: bytes) -> StoredPart:
+        """Store a part under a number (1 to 10,000), which may have been given to another one before.
+
+        All but the last must have 5 MiB at least. Raises ObjectMissing: the parts were joined or dropped.
+        """
+
+    async def list_parts(self, key: str, upload: str) -> list[StoredPart]:
+        """The parts that are there, by number. Raises ObjectMissing: they were joined or dropped.
+
+        Of parts with the same number, some stores name the last one alone, and some all in any order.
+        """
+
+    async def join_parts(self, key: str, upload: str, parts: Sequence[StoredPart]) -> None:
+        """Make these parts the object. Raises ObjectMissing: they were joined or dropped before."""
+
+    async def drop_parts(self, key: str, upload: str) -> None:
+        """Remove parts that were not joined, if there are any."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,36 @@ def file_key(tenant: str, file_id: str) -> str:
     return f"files/{tenant}/{file_id}"
 
 
+def facts_prefix(tenant: str) -> str:
+    """What is known of a tenant's uploaded files (control)."""
+    return f"file-facts/{tenant}/"
+
+
+def facts_key(tenant: str, file_id: str) -> str:
+    """What is known of an uploaded file: written last, so what is listed is whole (control)."""
+    return f"{facts_prefix(tenant)}{file_id}.json"
+
+
+def uploads_prefix(tenant: str) -> str:
+    """A tenant's files that come in parts, the oldest first (control)."""
+    return f"uploads/{tenant}/"
+
+
+def upload_key(tenant: str, upload: str) -> str:
+    """A file that comes in parts (control)."""
+    return f"{uploads_prefix(tenant)}{upload}.json"
+
+
+def replaced_prefix(tenant: str, upload: str) -> str:
+    """The parts of such a file that were sent more than once (control)."""
+    return f"replaced-parts/{tenant}/{upload}/"
+
+
+def replaced_key(tenant: str, upload: str, number: int) -> str:
+    """Which of several parts with the same number counts (control)."""
+    return f"{replaced_prefix(tenant, upload)}{number}.json"
+
+
 def request_key(tenant: str, job: str) -> str:
     """The submission (control)."""
     return f"jobs/{tenant}/{job}/request.json"

@@ -15,6 +15,8 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+MOST_KEYS = 100
+"""Fields of one object; so many that are wrong are named one by one."""
 PROMPT_CHARACTERS = 32_000
 """The provider's limit on a prompt."""
 
@@ -86,6 +88,8 @@ class ImageSettings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _explain_what_is_not_taken(cls, said: Any) -> Any:
+        if isinstance(said, dict) and len(said) > MOST_KEYS:
+            raise ValueError(f"has {len(said):,} fields, which are more than there are")
         named = [name for name in NOT_TAKEN if isinstance(said, dict) and said.get(name) is not None]
         if named:
             faults = [_fault(name) for name in named]

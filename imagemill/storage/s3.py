@@ -1,8 +1,9 @@
 """The object store on any S3-compatible server, by boto3 in threads."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
@@ -20,7 +21,7 @@ from imagemill.domain.errors import (
     StoreRefused,
     StoreUnavailable,
 )
-from imagemill.ports import ObjectFacts
+from imagemill.ports import ObjectFacts, StoredPart
 from imagemill.settings import BucketSettings
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 METADATA_BYTES = 2048
-_MISSING = {"NoSuchKey", "404", "NotFound"}
+PIECE_BYTES = 1 << 20
+_MISSING = {"NoSuchKey", "NoSuchUpload", "404", "NotFound"}
 _EXISTS = {"PreconditionFailed", "412"}
 _LATER = {
     "SlowDown",
@@ -137,23 +139,82 @@ class S3Store:
         """Fetch an object of any size into a file."""
         await self._run(partial(self._client.download_file, self.bucket, key, str(target)))
 
-    async def keys(self, prefix: str) -> AsyncIterator[str]:
-        """The keys under a prefix, in order."""
-        token: dict[str, Any] = {}
+    async def pieces(self, key: str) -> AsyncIterator[bytes]:
+        """An object of any size, a piece of at most a megabyte at a time."""
+        answer = await self._run(lambda: self._client.get_object(Bucket=self.bucket, Key=key))
+        body = answer["Body"]
+        try:
+            while piece := await self._run(lambda: body.read(PIECE_BYTES)):
+                yield piece
+        finally:
+            body.close()
+
+    async def keys(self, prefix: str, after: str = "") -> AsyncIterator[str]:
+        """The keys under a prefix, in order; only those that follow ``after``, a whole key."""
+        where: dict[str, Any] = {"StartAfter": after} if after else {}
         while True:
             page = await self._run(
-                partial(self._client.list_objects_v2, Bucket=self.bucket, Prefix=prefix, **token)
+                partial(self._client.list_objects_v2, Bucket=self.bucket, Prefix=prefix, **where)
             )
             for entry in page.get("Contents", []):
                 yield entry["Key"]
             if not page.get("IsTruncated"):
                 return
-            token = {"ContinuationToken": page["NextContinuationToken"]}
+            where = {"ContinuationToken": page["NextContinuationToken"]}
 
-    def presign_get(self, key: str, seconds: int) -> str:
+    def presign_get(self, key: str, seconds: int, filename: str | None = None) -> str:
         """An address that gives the object to whoever has it, for so long."""
         parameters = {"Bucket": self.bucket, "Key": key}
+        if filename is not None:
+            parameters["ResponseContentDisposition"] = (
+                f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
+            )
         return self._client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=seconds)
+
+    async def begin_parts(self, key: str, *, content_type: str) -> str:
+        """Begin an object that comes in parts (a multipart upload)."""
+        ask = partial(self._client.create_multipart_upload, Bucket=self.bucket, Key=key)
+        return (await self._run(lambda: ask(ContentType=content_type)))["UploadId"]
+
+    async def put_part(self, key: str, upload: str, number: int, data: bytes) -> StoredPart:
+        """Store a part, over an older one of that number."""
+        answer = await self._run(
+            lambda: self._client.upload_part(
+                Bucket=self.bucket, Key=key, UploadId=upload, PartNumber=number, Body=data
+            )
+        )
+        return StoredPart(number, len(data), answer["ETag"])
+
+    async def list_parts(self, key: str, upload: str) -> list[StoredPart]:
+        """The parts that are there, by number."""
+        ask = partial(self._client.list_parts, Bucket=self.bucket, Key=key, UploadId=upload)
+        found: list[StoredPart] = []
+        page = await self._run(ask)
+        while True:
+            found += [
+                StoredPart(part["PartNumber"], part["Size"], part["ETag"]) for part in page.get("Parts", [])
+            ]
+            if not page.get("IsTruncated"):
+                return found
+            page = await self._run(partial(ask, PartNumberMarker=page["NextPartNumberMarker"]))
+
+    async def join_parts(self, key: str, upload: str, parts: Sequence[StoredPart]) -> None:
+        """Make these parts the object."""
+        await self._run(
+            lambda: self._client.complete_multipart_upload(
+                Bucket=self.bucket,
+                Key=key,
+                UploadId=upload,
+                MultipartUpload={"Parts": [{"PartNumber": part.number, "ETag": part.tag} for part in parts]},
+            )
+        )
+
+    async def drop_parts(self, key: str, upload: str) -> None:
+        """Remove parts that were not joined, if there are any."""
+        with suppress(ObjectMissing):
+            await self._run(
+                lambda: self._client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload)
+            )
 
     def _read(self, **which: str) -> bytes:
         return self._client.get_object(Bucket=self.bucket, **which)["Body"].read()  # type: ignore[arg-type]

@@ -212,6 +212,101 @@ async def test_keys_go_on_beyond_a_page_of_a_thousand(store: ObjectStore) -> Non
     assert [key async for key in store.keys(f"{home}/")] == wanted
 
 
+async def test_keys_go_on_after_one_of_them(store: ObjectStore) -> None:
+    home = new_id("list")
+    for name in ("a/1", "a/2", "a/3", "b/1"):
+        await store.put(f"{home}/{name}", b"x")
+
+    found = [key async for key in store.keys(f"{home}/a/", after=f"{home}/a/1")]
+    assert found == [f"{home}/a/2", f"{home}/a/3"]
+    assert [key async for key in store.keys(f"{home}/a/", after=f"{home}/a/3")] == []
+
+
+@pytest.mark.parametrize("size", [0, 5, 3 * 1024 * 1024 + 1], ids=["empty", "small", "large"])
+async def test_an_object_is_read_in_pieces(store: ObjectStore, key: str, size: int) -> None:
+    data = (b"0123456789abcdefghi" * (size // 19 + 1))[:size]
+    await store.put(key, data)
+
+    pieces = [piece async for piece in store.pieces(key)]
+    assert b"".join(pieces) == data
+    assert all(0 < len(piece) <= 1024 * 1024 for piece in pieces)
+    with pytest.raises(ObjectMissing):
+        await anext(store.pieces(f"{key}-none"))
+
+
+PART = b"p" * (5 * 1024 * 1024)
+"""The smallest part that is not the last."""
+
+
+async def test_parts_become_the_object_once_they_are_joined(store: ObjectStore, key: str) -> None:
+    upload = await store.begin_parts(key, content_type="text/csv")
+    end = await store.put_part(key, upload, 2, b"the end")
+    start = await store.put_part(key, upload, 1, PART)
+
+    assert await store.list_parts(key, upload) == [start, end]
+    with pytest.raises(ObjectMissing):
+        await store.head(key)
+    assert key not in [found async for found in store.keys(key)]
+
+    await store.join_parts(key, upload, [start, end])
+    assert await store.get(key) == PART + b"the end"
+    assert (await store.head(key)).content_type == "text/csv"
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+async def test_of_parts_with_one_number_that_is_taken_which_is_named(
+    store: ObjectStore, key: str, which: int
+) -> None:
+    upload = await store.begin_parts(key, content_type="text/csv")
+    sent = [await store.put_part(key, upload, 1, PART + word) for word in (b"one", b"another", b"third")]
+    listed = await store.list_parts(key, upload)
+
+    assert sent[-1] in listed
+    assert set(listed) <= set(sent)
+    if sent[which] in listed:  # a store that forgets those before may refuse to join them
+        await store.join_parts(key, upload, [sent[which]])
+        assert await store.get(key) == PART + (b"one", b"another", b"third")[which]
+
+
+async def test_parts_go_on_beyond_a_page_of_a_thousand(store: ObjectStore, key: str) -> None:
+    upload = await store.begin_parts(key, content_type="text/plain")
+    for first in range(1, 1003, 100):
+        numbers = range(first, min(first + 100, 1003))
+        await asyncio.gather(*(store.put_part(key, upload, number, b"x") for number in numbers))
+
+    assert [part.number for part in await store.list_parts(key, upload)] == list(range(1, 1003))
+    await store.drop_parts(key, upload)
+
+
+async def test_parts_that_are_dropped_leave_nothing(store: ObjectStore, key: str) -> None:
+    upload = await store.begin_parts(key, content_type="text/plain")
+    part = await store.put_part(key, upload, 1, b"x")
+    await store.drop_parts(key, upload)
+    await store.drop_parts(key, upload)
+
+    for ask in (
+        lambda: store.list_parts(key, upload),
+        lambda: store.put_part(key, upload, 1, b"x"),
+        lambda: store.join_parts(key, upload, [part]),
+        lambda: store.get(key),
+    ):
+        with pytest.raises(ObjectMissing):
+            await ask()
+
+
+async def test_parts_that_were_joined_can_be_neither_joined_again_nor_dropped(
+    store: ObjectStore, key: str
+) -> None:
+    upload = await store.begin_parts(key, content_type="text/plain")
+    part = await store.put_part(key, upload, 1, b"x")
+    await store.join_parts(key, upload, [part])
+
+    await store.drop_parts(key, upload)
+    with pytest.raises(ObjectMissing):
+        await store.list_parts(key, upload)
+    assert await store.get(key) == b"x"
+
+
 async def test_a_presigned_address_says_how_long_it_lasts(store: ObjectStore, key: str) -> None:
     asked = parse_qs(urlsplit(store.presign_get(key, 777)).query)
 
@@ -237,6 +332,16 @@ async def test_a_presigned_address_gives_the_bytes_to_whoever_has_it(real: S3Sto
         "image/png",
     )
     assert bare.status_code == 403
+
+
+async def test_a_presigned_address_with_a_name_has_the_object_saved(real: S3Store, key: str) -> None:
+    await real.put(key, b"<script>", content_type="text/html")
+
+    async with httpx2.AsyncClient() as http:
+        answer = await http.get(real.presign_get(key, 60, 'Œuvre "1".html'))
+
+    assert answer.content == b"<script>"
+    assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''%C5%92uvre%20%221%22.html"
 
 
 async def test_a_bucket_that_is_not_there_has_to_be_mended(

@@ -1,21 +1,25 @@
 """An object store in memory, which can be told to be away or to lose an answer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import hashlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
 
-from imagemill.domain.errors import ObjectExists, ObjectMissing, StoreUnavailable
-from imagemill.ports import ObjectFacts
+from imagemill.domain.errors import ObjectExists, ObjectMissing, StoreRefused, StoreUnavailable
+from imagemill.ports import ObjectFacts, StoredPart
 
 METADATA_BYTES = 2048
+LEAST_PART = 5 * 1024 * 1024
 
 
 class MemoryStore:
     """Implements ``imagemill.ports.ObjectStore``.
 
     Attributes:
+        parts: of each object that still comes in parts, by key and upload, (number, bytes) of all
+            parts that ever came: like SeaweedFS, it forgets none that another one was to replace.
         calls: every call that came in, as (method, key), those that failed included.
         away: so many of the next calls raise StoreUnavailable and do nothing.
         lost_answers: so many of the next ``put_new`` do their work and raise StoreUnavailable all the same.
@@ -23,6 +27,8 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.objects: dict[str, tuple[bytes, ObjectFacts]] = {}
+        self.parts: dict[tuple[str, str], list[tuple[int, bytes]]] = {}
+        self.types: dict[str, str] = {}
         self.calls: list[tuple[str, str]] = []
         self.away = 0
         self.lost_answers = 0
@@ -84,14 +90,55 @@ class MemoryStore:
         await self._arrive("download", key)
         target.write_bytes(self._find(key)[0])  # noqa: ASYNC240 - a small file
 
-    async def keys(self, prefix: str) -> AsyncIterator[str]:
+    async def pieces(self, key: str) -> AsyncIterator[bytes]:
+        await self._arrive("pieces", key)
+        data = self._find(key)[0]
+        for start in range(0, len(data), 1 << 20):
+            yield data[start : start + (1 << 20)]
+
+    async def keys(self, prefix: str, after: str = "") -> AsyncIterator[str]:
         await self._arrive("keys", prefix)
         for key in self.written:
-            if key.startswith(prefix):
+            if key.startswith(prefix) and key > after:
                 yield key
 
-    def presign_get(self, key: str, seconds: int) -> str:
-        return f"memory://{quote(key)}?expires={seconds}"
+    def presign_get(self, key: str, seconds: int, filename: str | None = None) -> str:
+        name = f"&filename={quote(filename)}" if filename else ""
+        return f"memory://{quote(key)}?expires={seconds}{name}"
+
+    async def begin_parts(self, key: str, *, content_type: str) -> str:
+        await self._arrive("begin_parts", key)
+        upload = f"upload-{len(self.types)}"
+        self.parts[key, upload], self.types[upload] = [], content_type
+        return upload
+
+    async def put_part(self, key: str, upload: str, number: int, data: bytes) -> StoredPart:
+        await self._arrive("put_part", key)
+        self._coming(key, upload).append((number, bytes(data)))
+        return _part(number, data)
+
+    async def list_parts(self, key: str, upload: str) -> list[StoredPart]:
+        await self._arrive("list_parts", key)
+        return [_part(number, data) for number, data in sorted(self._coming(key, upload))]
+
+    async def join_parts(self, key: str, upload: str, parts: Sequence[StoredPart]) -> None:
+        await self._arrive("join_parts", key)
+        coming = {_part(number, data): data for number, data in self._coming(key, upload)}
+        if any(part not in coming for part in parts):
+            raise StoreRefused
+        if any(part.size < LEAST_PART for part in parts[:-1]):
+            raise StoreRefused
+        self._keep(key, b"".join(coming[part] for part in parts), self.types[upload], {})
+        del self.parts[key, upload]
+
+    async def drop_parts(self, key: str, upload: str) -> None:
+        await self._arrive("drop_parts", key)
+        self.parts.pop((key, upload), None)
+
+    def _coming(self, key: str, upload: str) -> list[tuple[int, bytes]]:
+        if (key, upload) not in self.parts:
+            raise ObjectMissing
+        return self.parts[key, upload]
 
     async def _arrive(self, method: str, key: str) -> None:
         self.calls.append((method, key))
@@ -107,6 +154,10 @@ class MemoryStore:
         if key not in self.objects:
             raise ObjectMissing
         return self.objects[key]
+
+
+def _part(number: int, data: bytes) -> StoredPart:
+    return StoredPart(number, len(data), hashlib.md5(data, usedforsecurity=False).hexdigest())
 
 
 def _check(metadata: Mapping[str, str]) -> None:

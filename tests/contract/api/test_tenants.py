@@ -15,12 +15,22 @@ from schemathesis import Case, GenerationMode
 
 from api.app import make_app
 from api.described import KEYED
-from tests.contract.api.world import ENDED, FILE, OURS, RUNNING, THEIRS, served, world
+from tests.contract.api.world import ENDED, FILE, OURS, RUNNING, THEIRS, UPLOAD, served, world
 
-MADE = {"job": (RUNNING, ENDED)}
+MADE = {
+    "job": (RUNNING, ENDED),
+    "file_id": (FILE, FILE),
+    "upload_id": (UPLOAD, UPLOAD),
+    "number": ("1", "1"),
+}
 """By the name of the parameter in a path, what our tenant has made."""
 
-MISSING = {"job": "job_" + "9" * 26}
+MISSING = {
+    "job": "job_" + "9" * 26,
+    "file_id": "file_" + "9" * 26,
+    "upload_id": "upload_" + "9" * 26,
+    "number": "1",
+}
 """The same, of what nobody has made."""
 
 NOBODYS = {"model", "name"}
@@ -58,7 +68,7 @@ def lists() -> list[Operation]:
     return [each for each in operations() if not each.names and each.method == "get"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def addresses() -> Iterator[tuple[str, str]]:
     """Our tenant's application and the other's, over one store and one engine."""
     both = asyncio.run(world())
@@ -67,7 +77,7 @@ def addresses() -> Iterator[tuple[str, str]]:
         yield our_address, their_address
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def document(addresses: tuple[str, str]) -> Any:
     return schemathesis.openapi.from_url(f"{addresses[1]}/openapi.json")
 

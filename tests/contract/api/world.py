@@ -13,11 +13,22 @@ import uvicorn
 from api.app import make_app
 from api.context import Context
 from api.keys import Keyring, hash_key
+from api.receiving import FileFacts, note
+from api.uploads import Upload
 from imagemill.domain.catalogue import Catalogue
+from imagemill.domain.ids import new_id
 from imagemill.domain.item import Attempt, DeliveredImage, ItemResult, PlannedItem
 from imagemill.domain.job import Counts, JobSummary, Progress, Report, ReportLine, Submission
 from imagemill.domain.messages import Estimated, Plan, Times
-from imagemill.domain.places import file_key, plan_index_key, plan_key, report_key, request_key, results_key
+from imagemill.domain.places import (
+    file_key,
+    plan_index_key,
+    plan_key,
+    report_key,
+    request_key,
+    results_key,
+    upload_key,
+)
 from imagemill.domain.pricing import Estimate
 from imagemill.domain.request import ImageSettings
 from imagemill.domain.tenant import Caps
@@ -30,6 +41,8 @@ OURS, THEIRS = "im_ours_0123456789abcdef", "im_theirs_0123456789abcdef"
 """The keys of the two tenants."""
 
 FILE = "file_" + "0" * 26
+UPLOAD = "upload_69RHKWJ1001111111111111111"
+"""An upload lasts a day: it was begun in the year 9000."""
 RUNNING, ENDED = "job_" + "1" * 26, "job_" + "2" * 26
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -62,6 +75,9 @@ async def world() -> World:
         caps=Caps(day_nano=10**15),
     )
     await control.put(file_key("ours", FILE), b"Handle,Title\nchair,Chair\n")
+    facts = FileFacts(id=FILE, bytes=25, filename="shop.csv", content_type="text/csv")
+    await note(control, "ours", facts)
+    await _begin(control)
     for job in (RUNNING, ENDED):
         await _plan(control, engine, job)
     await _end(control, engine, ENDED)
@@ -82,6 +98,15 @@ def served(context: Context) -> Iterator[str]:
         finally:
             server.should_exit = True
             running.join()
+
+
+async def _begin(control: MemoryStore) -> None:
+    """An upload that has a part."""
+    file_id = new_id("file")
+    begun = await control.begin_parts(file_key("ours", file_id), content_type="text/csv")
+    await control.put_part(file_key("ours", file_id), begun, 1, b"Handle,Title\n")
+    upload = Upload(id=UPLOAD, file_id=file_id, filename="half.csv", bytes=None, store_upload=begun)
+    await control.put(upload_key("ours", UPLOAD), upload.model_dump_json().encode())
 
 
 async def _plan(control: MemoryStore, engine: MemoryEngine, job: str) -> None:

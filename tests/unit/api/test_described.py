@@ -10,8 +10,8 @@ from fastapi import FastAPI
 
 from api.app import make_app
 from api.described import KEYED, describe
-from api.headers import headers
 from api.meanings import MEANINGS
+from api.openapi_headers import headers
 from api.problems import (
     INVALID,
     JOB_ENDED,
