@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import files, health, jobs, problems, usage
+from api import files, health, jobs, problems, usage, webhooks
 from api.context import Context, hash_key
 from api.limits import BodyLimit
 from imagemill import settings
@@ -31,6 +31,7 @@ async def connected() -> AsyncIterator[Context]:
     times = settings.read(settings.TimeSettings)
     service = settings.read(settings.ServiceSettings)
     caps = settings.read(settings.CapSettings)
+    events = settings.read(settings.WebhookSettings)
     defaults, catalogue = caps.defaults, settings.read(settings.PriceSettings).load()
     with ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store") as threads:
         store = S3Store.connect(control, threads)
@@ -42,6 +43,8 @@ async def connected() -> AsyncIterator[Context]:
             catalogue=catalogue,
             pools=settings.read(settings.PoolSettings).load(keys=False),
             rules=settings.read(settings.InputSettings).rules,
+            webhooks=events,
+            targets=events.rules,
             caps=defaults,
             allow_uncapped=caps.allow_uncapped,
             admin_sha256=hash_key(service.admin_key.get_secret_value()) if service.admin_key else None,
@@ -65,6 +68,6 @@ def make_app(context: Context | None = None) -> FastAPI:
     app.state.context = context
     problems.install(app)
     app.add_middleware(BodyLimit)
-    for router in (files.router, jobs.router, usage.router, health.router):
+    for router in (files.router, jobs.router, usage.router, webhooks.router, health.router):
         app.include_router(router)
     return app

@@ -14,7 +14,8 @@ from imagemill.domain.pools import Pools
 from imagemill.domain.tenant import Caps
 from imagemill.inputs.reference import Rules
 from imagemill.ports import Engine, ObjectStore
-from imagemill.settings import WorkSettings
+from imagemill.settings import WebhookSettings, WorkSettings
+from imagemill.webhook_targets import TargetRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,9 @@ class Context:
     """The provider accounts, without their keys."""
     rules: Rules = field(default_factory=Rules)
     """What references to input images may be."""
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
+    targets: TargetRules = field(default_factory=TargetRules)
+    """Where events may be sent; its ``may_call`` says which hosts a tenant may name."""
     caps: Caps = field(default_factory=Caps)
     """What a tenant may spend that no operator has set caps for."""
     allow_uncapped: bool = False

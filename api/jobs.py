@@ -25,6 +25,7 @@ from api.problems import INVALID, JOB_ENDED, Problem
 from api.report import report_of, with_items
 from api.status import status_of, summary_of
 from api.submission import submit
+from api.webhook_target import change_webhook
 from imagemill.domain.item import ItemState
 from imagemill.domain.job import ENDED
 from imagemill.domain.messages import BudgetSignal
@@ -134,10 +135,17 @@ async def get_report(
     return StreamingResponse(with_items(parts, owner, job, summary, report), media_type="application/json")
 
 
-@router.patch("/{job}", status_code=202, summary="Raise or lower a job's cap")
+@router.patch("/{job}", status_code=202, summary="Change a job's cap or webhook")
 async def change_job(job: str, body: JobPatch, parts: Parts, owner: Tenant) -> JobAnswer:
-    """A raised cap lets a held job go on; a lowered one stops what has not been called yet."""
+    """A raised cap lets a held job go on; a lowered one stops what has not been called yet.
+
+    Another webhook gets the events that come, and those that have not been delivered yet.
+    """
     summary = await summary_of(parts, owner, job)
+    if "webhook" in body.model_fields_set:
+        await change_webhook(parts, owner, job, body.webhook)
+    if body.budget is None:
+        return await status_of(parts, owner, job)
     limit = body.budget.limit_usd
     cap = None if limit is None else parse_usd(limit)
     change = BudgetSignal(cap_nano=cap, on_exhausted=body.budget.on_exhausted)

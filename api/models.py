@@ -9,6 +9,7 @@ from imagemill.domain.item import DeliveredImage, ItemState, Problem
 from imagemill.domain.job import JobState, OnExhausted, OnUnknown
 from imagemill.domain.money import parse_usd
 from imagemill.domain.request import PROMPT_CHARACTERS, ImageSettings
+from imagemill.domain.webhooks import DEFAULT_EVENTS, LONGEST_URL, EventType
 from imagemill.domain.windows import zone
 
 INLINE_ITEMS = 10_000
@@ -106,10 +107,28 @@ class BudgetPatch(Body):
     on_exhausted: OnExhausted | None = None
 
 
-class JobPatch(Body):
-    """What can be changed of a running job."""
+class WebhookBody(Body):
+    """Where the job's events are sent to, and which of them."""
 
-    budget: BudgetPatch
+    url: Annotated[str, Field(min_length=1, max_length=LONGEST_URL, examples=["https://example.com/hooks"])]
+    events: Annotated[list[EventType], Field(min_length=1, max_length=20)] = list(DEFAULT_EVENTS)
+
+
+class JobPatch(Body):
+    """What can be changed of a job; what is left out stays as it is."""
+
+    budget: BudgetPatch | None = None
+    webhook: WebhookBody | None = Field(
+        default=None,
+        description="Where events are sent from now on, those included that are still to be delivered; "
+        "null: nowhere. It can be changed even when the job has ended.",
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> "JobPatch":
+        if self.budget is None and "webhook" not in self.model_fields_set:
+            raise ValueError("give what is to be changed: budget or webhook")
+        return self
 
 
 class PriceBody(Body):
@@ -154,6 +173,7 @@ class JobBody(Body):
         "taken. None: the first that serves the model.",
     )
     priority: Annotated[int, Field(ge=1, le=5, description="1 goes first.")] = 3
+    webhook: WebhookBody | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> "JobBody":

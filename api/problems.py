@@ -37,6 +37,7 @@ JOB_RUNS = Kind("job-not-ended", 409, "The job has not ended")
 NO_REPORT = Kind("no-report", 410, "The job has left no report")
 JOB_ENDED = Kind("job-ended", 409, "The job has ended")
 KEY_REUSED = Kind("idempotency-key-reused", 422, "The idempotency key belongs to another submission")
+TOO_MANY_SECRETS = Kind("too-many-secrets", 409, "Too many webhook secrets sign already")
 TOO_LARGE = Kind("too-large", 413, "The request is too large")
 ESTIMATE_SLOW = Kind("estimate-too-slow", 504, "The estimate takes longer than a caller can wait")
 UNAVAILABLE = Kind("unavailable", 503, "A part that the service stands on is away", retry_helps=True)
@@ -54,6 +55,7 @@ KINDS = (
     NO_REPORT,
     JOB_ENDED,
     KEY_REUSED,
+    TOO_MANY_SECRETS,
     TOO_LARGE,
     ESTIMATE_SLOW,
     UNAVAILABLE,

@@ -54,6 +54,7 @@ class ChunkWorkflow:
             trust=start.trust,
         )
         self.generation = Generation(start.place, start.chunk, state, self._notice, life=start.life)
+        self._tell_quarters = start.tell_quarters
         self._told: tuple[object, ...] | None = None
         self._due = False
         self._silent = False
@@ -145,6 +146,7 @@ class ChunkWorkflow:
                 chunk=self.chunk,
                 life=self.life,
                 sequence=self.sequence,
+                tell_quarters=self._tell_quarters,
                 state=self.generation.state,
             ),
             # A new run has the memo that the first one was started with, unless it is given another.
@@ -173,7 +175,13 @@ class ChunkWorkflow:
 
     def _worth_telling(self) -> bool:
         """Only what the job acts on: asking, starving, holding, a cancellation that is confirmed."""
-        return self.generation.gist != self._told
+        return self._gist() != self._told
+
+    def _gist(self) -> tuple[object, ...]:
+        state = self.generation.state
+        if not self._tell_quarters or not state.maxima:
+            return self.generation.gist
+        return (*self.generation.gist, self.generation.progress.counts.terminal * 4 // len(state.maxima))
 
     async def _keep_reporting(self) -> None:
         """Ends by a flag: a cancellation that meets a signal's answer is lost, and a word follows the end."""
@@ -182,8 +190,11 @@ class ChunkWorkflow:
             if self._silent:
                 return
             self._due = False
-            self._told = self.generation.gist
-            await self._tell_job(self._report())
+            self._told = self._gist()
+            report = self._report()
+            if report.progress != self._published:
+                self._publish(report.progress)  # the job tells others only what can be read here
+            await self._tell_job(report)
 
     async def _speak_up(self) -> None:
         """Tell now and then, even if there is no news: a job that is gone will not be there to hear it."""

@@ -28,6 +28,9 @@ from workflows.generation import Generation
 from workflows.leasing import Leasing
 from workflows.single import tell_generation
 
+QUARTERS_OF_CHUNKS = 20
+"""A job of more chunks hears often enough how far it is; one of fewer asks each for its quarters."""
+
 
 class Chunks:
     """What it knows of them is in ``progress``; ``alone`` is the item of a job that runs it itself."""
@@ -74,6 +77,7 @@ class Chunks:
                     granted=granted,
                     recalls=self.progress.recalls,
                     trust=self.leasing.known_trust(),
+                    tell_quarters=self._quarters_wanted(),
                 ),
                 id=chunk_workflow_id(self.place.job, chunk),
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
@@ -86,6 +90,10 @@ class Chunks:
         except WorkflowAlreadyStartedError:
             # It runs since before this job was reset; it will report, or be found by the sweep.
             workflow.logger.warning("chunk runs already")
+
+    def _quarters_wanted(self) -> bool:
+        wanted = "job.progress" in self.progress.telling.events
+        return wanted and len(self.progress.chunks) <= QUARTERS_OF_CHUNKS
 
     def take_in(self, report: ChunkReport) -> None:
         """A chunk tells its running totals; what is older than what is known says nothing."""

@@ -24,6 +24,7 @@ from imagemill.domain.job import (
 from imagemill.domain.pricing import Estimate
 from imagemill.domain.tenant import AccountAsk, Caps, TenantAccount
 from imagemill.domain.trust import Trust
+from imagemill.domain.webhooks import EventType, Telling
 
 JOB = "imagemill.job"
 CHUNK = "imagemill.chunk"
@@ -51,6 +52,7 @@ STOP = "stop"
 RESUME = "resume"
 CANCEL = "cancel"
 SET_BUDGET = "set_budget"
+SET_WEBHOOK = "set_webhook"
 RECORDS = "records"
 ASK = "ask"
 ACCOUNT_GRANT = "account_grant"
@@ -302,6 +304,8 @@ class ChunkStart(BaseModel):
     recalls: int = 0
     trust: dict[str, Trust] = Field(default_factory=dict)
     """What other chunks of the job have found out about the maxima of models."""
+    tell_quarters: bool = False
+    """Let the job hear of each quarter of the items, since somebody else wants to."""
     sequence: int = 0
     state: GenerationState | None = None
 
@@ -373,6 +377,7 @@ class JobProgress(BaseModel):
     cancelled: bool = False
     alone: GenerationState | None = None
     """The item of a job that runs it itself."""
+    telling: Telling = Field(default_factory=Telling)
 
 
 class JobStart(BaseModel):
@@ -382,6 +387,8 @@ class JobStart(BaseModel):
     summary: JobSummary
     first_ask_nano: int = 0
     """What to ask of the tenant's account at once, where the maximum is known before the plan is."""
+    webhook_events: list[EventType] = Field(default_factory=list)
+    """What its webhook is to be told; none: it has no webhook."""
     resume: JobProgress | None = None
 
 
@@ -405,6 +412,12 @@ class BudgetSignal(BaseModel):
 
     cap_nano: int | None = None
     on_exhausted: OnExhausted | None = None
+
+
+class WebhookSignal(BaseModel):
+    """What a job's webhook is to be told from now on; nothing where it was removed."""
+
+    events: list[EventType] = Field(default_factory=list)
 
 
 class RecordsAnswer(BaseModel):
