@@ -65,13 +65,12 @@ class TargetRules:
 
     @cached_property
     def policy(self) -> Policy:
-        """Which addresses may be connected to."""
+        """Which addresses may be connected to. Redirects are answers to the sender, which follows none."""
         schemes = frozenset({"https", "http"} if self.allow_http else {"https"})
         if not self.allow_private:
-            return Policy(allowed_schemes=schemes, max_redirects=0, max_url_length=LONGEST_URL)
+            return Policy(allowed_schemes=schemes, max_url_length=LONGEST_URL)
         return Policy(
             allowed_schemes=schemes,
-            max_redirects=0,
             max_url_length=LONGEST_URL,
             allowed_networks=("0.0.0.0/0", "::/0"),  # type: ignore[arg-type] # it reads them as networks
             allowed_ports=frozenset(range(1, 65536)),
