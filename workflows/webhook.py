@@ -48,7 +48,7 @@ class WebhookWorkflow:
     async def run(self, start: WebhookStart) -> Nothing:
         """Go through the schedule; anew when somebody asks for it meanwhile."""
         state: DeliveryState = "pending"
-        while state == "pending" or (self._again and state != "delivered"):
+        while state == "pending" or self._again:
             if policies.history_is_long():
                 workflow.continue_as_new(start.model_copy(update={"insists": self._insists}))
             self._again = False
@@ -70,6 +70,8 @@ class WebhookWorkflow:
             if await self._asked_anew_within(pause):
                 return "pending"
             attempt = await self._attempt()
+            if attempt.kind == "delivered":
+                self._again = False  # whoever asked for it meanwhile has got it
             number += 1
             pause = self._next_pause(number, attempt)
             state = _state_after(attempt, is_last=pause is None)
