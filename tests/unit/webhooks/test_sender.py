@@ -3,8 +3,6 @@
 import asyncio
 import base64
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -15,6 +13,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from imagemill.ports import Letter, Receipt
 from imagemill.webhook_targets import TargetRules
 from imagemill.webhooks.sender import GuardedSender, Resolver, signed_headers
+from tests.fakes.receiver import receiver, says
 from tests.unit.inputs.site import Names
 
 SECRETS = [f"whsec_{base64.b64encode(bytes([n] * 32)).decode()}" for n in range(2)]
@@ -24,51 +23,6 @@ ONE_HOST = Policy(
     allowed_ports=frozenset(range(1, 65536)),
 )
 """One address of loopback is fine, so that others can stand for a private network."""
-
-Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
-
-
-class Receiver:
-    """Keeps what it is sent, and answers as it is told."""
-
-    def __init__(self, answer: Answer) -> None:
-        self.answer = answer
-        self.received: list[tuple[dict[str, str], bytes]] = []
-        self.port = 0
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/hook?token=very-secret"
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        lines = [line.partition(": ") for line in head.splitlines()[1:] if line]
-        headers = {name.lower(): value for name, _, value in lines}
-        self.received.append((headers, await reader.readexactly(int(headers["content-length"]))))
-        with suppress(ConnectionError):
-            await self.answer(writer)
-        writer.close()
-
-
-@asynccontextmanager
-async def receiver(answer: Answer) -> AsyncIterator[Receiver]:
-    made = Receiver(answer)
-    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
-    made.port = server.sockets[0].getsockname()[1]
-    try:
-        yield made
-    finally:
-        server.close()
-        await server.wait_closed()
-
-
-def says(status: int, *headers: str, body: bytes = b"") -> Answer:
-    async def answer(writer: asyncio.StreamWriter) -> None:
-        head = [f"HTTP/1.1 {status} X", f"content-length: {len(body)}", *headers]
-        writer.write("\r\n".join([*head, "", ""]).encode() + body)
-        await writer.drain()
-
-    return answer
 
 
 async def send(
