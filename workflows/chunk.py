@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
         RECORDS,
         RESUME,
         STOP,
+        WATCH,
         WRITE_RESULTS,
         ChunkReport,
         ChunkStart,
@@ -28,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
         RecallSignal,
         RecordsAnswer,
         ResultsTask,
+        Watch,
         WrittenResults,
     )
     from workflows import policies
@@ -54,7 +56,7 @@ class ChunkWorkflow:
             trust=start.trust,
         )
         self.generation = Generation(start.place, start.chunk, state, self._notice, life=start.life)
-        self._tell_quarters = start.tell_quarters
+        self._watched = start.watched
         self._told: tuple[object, ...] | None = None
         self._due = False
         self._silent = False
@@ -106,6 +108,12 @@ class ChunkWorkflow:
         """Go on, whatever held it."""
         self.generation.resume()
 
+    @workflow.signal(name=WATCH)
+    def watch(self, watch: Watch) -> None:
+        """Somebody is told by webhook from now on."""
+        self._watched = watch
+        self._due = True
+
     @workflow.signal(name=EXHAUST)
     def exhaust(self) -> None:
         """The job has no more money, and no other chunk will return any."""
@@ -146,7 +154,7 @@ class ChunkWorkflow:
                 chunk=self.chunk,
                 life=self.life,
                 sequence=self.sequence,
-                tell_quarters=self._tell_quarters,
+                watched=self._watched,
                 state=self.generation.state,
             ),
             # A new run has the memo that the first one was started with, unless it is given another.
@@ -179,7 +187,7 @@ class ChunkWorkflow:
 
     def _gist(self) -> tuple[object, ...]:
         state = self.generation.state
-        if not self._tell_quarters or not state.maxima:
+        if not self._watched or not self._watched.quarters or not state.maxima:
             return self.generation.gist
         return (*self.generation.gist, self.generation.progress.counts.terminal * 4 // len(state.maxima))
 
@@ -192,8 +200,8 @@ class ChunkWorkflow:
             self._due = False
             self._told = self._gist()
             report = self._report()
-            if report.progress != self._published:
-                self._publish(report.progress)  # the job tells others only what can be read here
+            if self._watched and report.progress != self._published:
+                self._publish(report.progress)
             await self._tell_job(report)
 
     async def _speak_up(self) -> None:

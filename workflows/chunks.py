@@ -14,12 +14,14 @@ from imagemill.domain.messages import (
     INSPECT_CHUNK,
     RESUME,
     STOP,
+    WATCH,
     ChunkReport,
     ChunkStart,
     ChunkTask,
     InspectedChunk,
     JobProgress,
     PlannedChunk,
+    Watch,
     Workplace,
     chunk_workflow_id,
 )
@@ -77,7 +79,7 @@ class Chunks:
                     granted=granted,
                     recalls=self.progress.recalls,
                     trust=self.leasing.known_trust(),
-                    tell_quarters=self._quarters_wanted(),
+                    watched=self._watch(),
                 ),
                 id=chunk_workflow_id(self.place.job, chunk),
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
@@ -91,9 +93,12 @@ class Chunks:
             # It runs since before this job was reset; it will report, or be found by the sweep.
             workflow.logger.warning("chunk runs already")
 
-    def _quarters_wanted(self) -> bool:
-        wanted = "job.progress" in self.progress.telling.events
-        return wanted and len(self.progress.chunks) <= QUARTERS_OF_CHUNKS
+    def _watch(self) -> Watch | None:
+        events = self.progress.telling.events
+        if not events:
+            return None
+        few = len(self.progress.chunks) <= QUARTERS_OF_CHUNKS
+        return Watch(quarters=few and "job.progress" in events)
 
     def take_in(self, report: ChunkReport) -> None:
         """A chunk tells its running totals; what is older than what is known says nothing."""
@@ -136,6 +141,10 @@ class Chunks:
             self.progress.resume_due = False
             for chunk in chunks:
                 await self.tell(chunk, RESUME)
+        if self.progress.watch_due and not self.alone:
+            self.progress.watch_due = False
+            for chunk in chunks:
+                await self.tell(chunk, WATCH, self._watch() or Watch())
         if self.progress.stopped:
             for chunk in self._not_stopped(chunks):
                 self._stop_sent.add(chunk)

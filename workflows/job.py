@@ -115,6 +115,7 @@ class JobWorkflow:
     def set_webhook(self, change: WebhookSignal) -> None:
         """Somebody else is to be told, or other things, or nobody."""
         self.teller.listen_for(change.events)
+        self.progress.watch_due = self._wake = True
 
     @workflow.signal(name=ACCOUNT_GRANT)
     def account_grant(self, grant: AccountGrant) -> None:

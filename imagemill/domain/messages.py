@@ -50,6 +50,7 @@ EXHAUST = "exhaust"
 RECALL = "recall"
 STOP = "stop"
 RESUME = "resume"
+WATCH = "watch"
 CANCEL = "cancel"
 SET_BUDGET = "set_budget"
 SET_WEBHOOK = "set_webhook"
@@ -293,6 +294,13 @@ class GenerationState(BaseModel):
     probes: int = 0
 
 
+class Watch(BaseModel):
+    """Somebody is told what the job hears: the job is to hear only what the chunk's own memo shows."""
+
+    quarters: bool = False
+    """The job wants to hear of each quarter of the items."""
+
+
 class ChunkStart(BaseModel):
     """Start of a chunk, or its state where it continues as new."""
 
@@ -304,8 +312,7 @@ class ChunkStart(BaseModel):
     recalls: int = 0
     trust: dict[str, Trust] = Field(default_factory=dict)
     """What other chunks of the job have found out about the maxima of models."""
-    tell_quarters: bool = False
-    """Let the job hear of each quarter of the items, since somebody else wants to."""
+    watched: Watch | None = None
     sequence: int = 0
     state: GenerationState | None = None
 
@@ -378,6 +385,8 @@ class JobProgress(BaseModel):
     alone: GenerationState | None = None
     """The item of a job that runs it itself."""
     telling: Telling = Field(default_factory=Telling)
+    watch_due: bool = False
+    """The chunks are still to be told that somebody watches."""
 
 
 class JobStart(BaseModel):

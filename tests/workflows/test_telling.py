@@ -200,6 +200,22 @@ async def test_a_webhook_that_is_set_while_the_job_runs_is_told_what_comes(engin
     assert told(mill) == [("job.completed", 1)]
 
 
+async def test_a_webhook_that_is_set_late_hears_of_quarters_too(engine: Client) -> None:
+    gates = [asyncio.Event() for _ in range(8)]
+    steps: dict[tuple[int, int], list[Step]] = {(0, n): [when(gate)] for n, gate in enumerate(gates)}
+    mill = Mill(engine, FakeActivities([[10] * 8], steps))
+    async with working(mill):
+        await mill.start()
+        await mill.calls(8)
+        await mill.handle.signal(SET_WEBHOOK, WebhookSignal(events=["job.progress"]))
+        for gate in gates[:2]:
+            gate.set()
+        await until(lambda: told(mill) == [("job.progress", 25)])
+        for gate in gates:
+            gate.set()
+        await mill.ended()
+
+
 async def test_a_webhook_that_is_removed_is_told_nothing_more(engine: Client) -> None:
     gate = asyncio.Event()
     fakes = FakeActivities([[10]], {(0, 0): [when(gate, bought(4))]})
