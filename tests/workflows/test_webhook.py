@@ -1,10 +1,6 @@
 """A delivery: its schedule, and what changes it."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,86 +9,22 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from imagemill.domain.ids import new_id
-from imagemill.domain.messages import MAIN_QUEUE, Nothing
+from imagemill.domain.messages import MAIN_QUEUE
 from imagemill.domain.webhook_messages import (
     DELIVER,
-    RECORD,
     REDELIVER,
     WEBHOOK,
     WEBHOOK_QUEUE,
     Attempt,
     DeliverTask,
-    RecordTask,
-    WebhookStart,
     delivery_workflow_id,
 )
 from imagemill.domain.webhooks import JITTER, WAITS
 from imagemill.engine import TemporalEngine
 from tests.workflows.mill import QUICK, runner, until
+from tests.workflows.post import Post, attempt, start_of, working
 from tests.workflows.test_long_waits import waits
 from workflows.webhook import BUSY_WAITS, WebhookWorkflow
-
-NOW = datetime(2026, 3, 4, tzinfo=UTC)
-
-
-def attempt(kind: str, **more: Any) -> Attempt:
-    return Attempt.model_validate({"kind": kind, "at": NOW} | more)
-
-
-@dataclass
-class Post:
-    """The activities of deliveries: each attempt brings what is scripted for it, then failures."""
-
-    client: Client
-    script: list[Attempt] = field(default_factory=list)
-    tasks: list[DeliverTask] = field(default_factory=list)
-    records: list[RecordTask] = field(default_factory=list)
-    gate: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @activity.defn(name=DELIVER)
-    async def deliver(self, task: DeliverTask) -> Attempt:
-        self.tasks.append(task)
-        while not self.gate.is_set():
-            activity.heartbeat()
-            await asyncio.wait({asyncio.create_task(self.gate.wait())}, timeout=0.1)
-        return self.script.pop(0) if self.script else attempt("again", status=500)
-
-    @activity.defn(name=RECORD)
-    async def record(self, task: RecordTask) -> Nothing:
-        self.records.append(task)
-        return Nothing()
-
-    @property
-    def states(self) -> list[str]:
-        return [record.state for record in self.records]
-
-
-@asynccontextmanager
-async def working(client: Client, *script: Attempt) -> AsyncIterator[Post]:
-    post = Post(client, list(script))
-    post.gate.set()
-    async with (
-        Worker(
-            client,
-            task_queue=MAIN_QUEUE,
-            workflows=[WebhookWorkflow],
-            activities=[post.record],
-            workflow_runner=runner(),
-        ),
-        Worker(
-            client,
-            task_queue=WEBHOOK_QUEUE,
-            activities=[post.deliver],
-            disable_eager_activity_execution=True,
-        ),
-    ):
-        yield post
-
-
-def start_of(event: str | None = None, **more: Any) -> WebhookStart:
-    known = {"tenant": "t", "event": event or new_id("evt"), "times": QUICK}
-    return WebhookStart.model_validate(known | more)
 
 
 async def run(post: Post, **more: Any) -> Any:
