@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 from imagemill.domain.messages import SET_WEBHOOK, Plan, WebhookSignal
 from imagemill.domain.webhooks import EVENTS, Notice, event_id
 from tests.fakes.activities import FakeActivities, Step, bought, until_cancelled, when
-from tests.workflows.mill import Mill, until, working
+from tests.workflows.mill import QUICK, Mill, until, working
 from workflows import policies
 
 FINAL = ("completed", "completed_with_errors", "failed", "cancelled")
@@ -73,6 +73,29 @@ async def test_the_quarters_of_a_chunk_are_told_once_its_own_memo_shows_them(eng
         await mill.ended()
     assert told(mill) == [("job.progress", percent) for percent in (25, 50, 75)]
     assert all(seen >= notice.counts.terminal for seen, notice in zip(readable, mill.fakes.told, strict=True))
+
+
+async def test_progress_is_told_only_once_the_memos_of_all_chunks_together_show_it(engine: Client) -> None:
+    gate = asyncio.Event()
+    ready = {(0, 0), (0, 1), (0, 2), (1, 0)}  # a quarter of all, and no quarter of either chunk
+    steps: dict[tuple[int, int], list[Step]] = {
+        (chunk, n): [when(gate)] for chunk in (0, 1) for n in range(8) if (chunk, n) not in ready
+    }
+    talkative = QUICK.model_copy(update={"sweep": 0.1})
+    mill = Mill(engine, FakeActivities([[10] * 8] * 2, steps), talkative, events=["job.progress"])
+    readable: list[int] = []
+
+    async def look(notice: Notice) -> None:
+        memos = [await mill.progress(0), await mill.progress(1)]
+        readable.append(sum(memo.counts.terminal for memo in memos if memo))
+
+    mill.fakes.hears = look
+    async with working(mill):
+        await mill.start()
+        await until(lambda: told(mill) == [("job.progress", 25)])
+        gate.set()
+        await mill.ended()
+    assert readable[0] >= mill.fakes.told[0].counts.terminal == 4
 
 
 async def test_holds_are_told_with_their_reason_and_each_with_a_number(engine: Client) -> None:

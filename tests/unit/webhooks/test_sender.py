@@ -200,12 +200,18 @@ async def test_a_name_that_leads_into_a_private_network_is_refused_at_the_attemp
 
 @pytest.mark.sockets
 async def test_each_attempt_looks_anew_and_calls_the_address_that_it_looked_at() -> None:
-    names = Names(["127.0.0.1"], ["127.0.0.2"])
-    async with receiver(says(200)) as there:
+    names, closed = Names(["127.0.0.1"], ["127.0.0.2"]), asyncio.Event()
+
+    async def stays(writer: asyncio.StreamWriter) -> None:
+        await says(200)(writer)
+        await closed.wait()
+
+    async with receiver(stays) as there:
         url = f"http://hooks.example.com:{there.port}/"
         sender = GuardedSender(ONE_HOST, seconds=20, at_once=4, resolver=names)
         first, second = await sender.send(url, LETTER), await sender.send(url, LETTER)
         await sender.close()
+        closed.set()
     assert first == Receipt(status=200)
     assert second == Receipt(problem="address_refused")
     assert len(there.received) == 1
