@@ -33,6 +33,9 @@ from imagemill.webhook_targets import (
     target_of,
 )
 
+BEAT_SECONDS = 1.0
+"""Between two heartbeats of an attempt: a receiver may take longer than the engine waits for one."""
+
 AT_ONE_HOST = 4
 """So many attempts of one worker are under way at one host; a slow one leaves room for others."""
 
@@ -89,7 +92,7 @@ class Deliveries:
     @activity.defn(name=DELIVER)
     async def deliver(self, task: DeliverTask) -> Attempt:
         """Make one attempt. What the receiver does is an answer; what is raised is the store's trouble."""
-        async with heartbeats():
+        async with heartbeats(BEAT_SECONDS):
             began, at = time.monotonic(), datetime.now(UTC)
             attempt = await self._attempt(task, at)
             return attempt.model_copy(update={"seconds": round(time.monotonic() - began, 3)})

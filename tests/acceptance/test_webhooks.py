@@ -202,8 +202,10 @@ async def test_slow_receivers_stop_nothing_but_themselves(telling: Service) -> N
         for each in waiting:
             await telling.finished(each)
         open_again.set()
-        for each in waiting:
-            await all_in(telling, each, "delivered", seconds=120)
+        settled = [await all_in(telling, each, "delivered", seconds=120) for each in waiting]
+    attempts = [attempt for job in settled for each in job for attempt in each["attempts"]]
+    made = [attempt for attempt in attempts if attempt["problem"] != "receiver_busy"]
+    assert len(slow.received) == len(made)
 
 
 async def test_a_receiver_that_is_gone_is_left_alone_until_it_takes_a_redelivery(telling: Service) -> None:
