@@ -30,11 +30,13 @@ from activities.planning import Planning
 from activities.plans import Plans
 from activities.pools import PoolRates
 from activities.sealed import SealFailures
+from activities.webhooks import Deliveries, Emission
 from imagemill import settings
 from imagemill.domain.errors import ImagemillError
 from imagemill.domain.messages import MAIN_QUEUE
 from imagemill.domain.pool_messages import PoolStart, StatedLimits
 from imagemill.domain.pools import Pool, quarantine_of
+from imagemill.domain.webhook_messages import WEBHOOK_QUEUE
 from imagemill.engine import TemporalEngine, connect
 from imagemill.inputs.fetch import GuardedFetcher
 from imagemill.logging import configure
@@ -45,11 +47,13 @@ from imagemill.storage.s3 import S3Store
 from imagemill.storage_probe import require_conditional_puts
 from imagemill.telemetry import runtime
 from imagemill.templating.process import ProcessTemplating
+from imagemill.webhooks.sender import GuardedSender
 from workflows.account import AccountWorkflow
 from workflows.chunk import ChunkWorkflow
 from workflows.estimate import EstimateWorkflow
 from workflows.job import JobWorkflow
 from workflows.pool import PoolWorkflow
+from workflows.webhook import WebhookWorkflow
 
 log = structlog.get_logger()
 
@@ -87,6 +91,12 @@ class Parts:
             most_bytes=inputs.most_bytes,
             tenants=self.tenants,
         )
+        self.webhooks = settings.read(settings.WebhookSettings)
+        targets = self.webhooks.rules(self.tenants)
+        self.sender = GuardedSender(
+            targets.policy, seconds=self.webhooks.seconds, at_once=self.webhooks.at_once
+        )
+        self.deliveries = Deliveries(self.control, self.sender, targets)
 
     async def probe(self) -> None:
         """Find out now, not at the first image, whether both buckets can be used."""
@@ -105,6 +115,11 @@ class Parts:
             self.control, self.plans, self.delivery, engine, self.caps, self.times, tenants=self.tenants
         )
 
+    def emission(self, client: Client) -> Emission:
+        """Events that jobs tell."""
+        rules = self.webhooks.rules(self.tenants)
+        return Emission(self.control, TemporalEngine(client), rules, self.webhooks.waits, self.times)
+
 
 def workflow_worker(client: Client, parts: Parts) -> Worker:
     """Runs the workflows, and the cheap steps beside the paid call."""
@@ -122,7 +137,14 @@ def workflow_worker(client: Client, parts: Parts) -> Worker:
     return Worker(
         client,
         task_queue=MAIN_QUEUE,
-        workflows=[JobWorkflow, ChunkWorkflow, AccountWorkflow, EstimateWorkflow, PoolWorkflow],
+        workflows=[
+            JobWorkflow,
+            ChunkWorkflow,
+            AccountWorkflow,
+            EstimateWorkflow,
+            PoolWorkflow,
+            WebhookWorkflow,
+        ],
         activities=[
             planning.plan,
             planning.estimate,
@@ -136,10 +158,25 @@ def workflow_worker(client: Client, parts: Parts) -> Worker:
             accounts.restore_account,
             accounts.save_account,
             accounts.reconcile,
+            parts.emission(client).emit,
+            parts.deliveries.record,
         ],
         interceptors=[SealFailures()],
         workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
         graceful_shutdown_timeout=PLAIN_GRACE,
+    )
+
+
+def webhook_worker(client: Client, parts: Parts) -> Worker:
+    """Sends events, and nothing else: receivers may be slow."""
+    return Worker(
+        client,
+        task_queue=WEBHOOK_QUEUE,
+        activities=[parts.deliveries.deliver],
+        interceptors=[SealFailures()],
+        max_concurrent_activities=parts.webhooks.at_once,
+        disable_eager_activity_execution=True,
+        graceful_shutdown_timeout=timedelta(seconds=parts.webhooks.seconds + 5),
     )
 
 
@@ -208,7 +245,9 @@ async def run(role: str, ready_file: Path | None) -> None:
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with AsyncExitStack() as running:
         running.push_async_callback(parts.fetcher.close)
-        started = [workflow_worker(client, parts)] if role in ("all", "workflows") else []
+        running.push_async_callback(parts.sender.close)
+        makers = [workflow_worker, webhook_worker] if role in ("all", "workflows") else []
+        started = [make(client, parts) for make in makers]
         if role in ("all", "images"):
             for counter in await counters(client, parts, running):
                 started += counter.workers

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import described, files, health, jobs, offers, problems, retry, uploads, usage
+from api import described, files, health, jobs, offers, problems, retry, uploads, usage, webhooks
 from api.accounts import follow_file
 from api.context import Context
 from api.headers import SecurityHeaders
@@ -27,6 +27,7 @@ ROUTERS = (
     uploads.router,
     jobs.router,
     retry.router,
+    webhooks.router,
     usage.router,
     offers.router,
     health.router,
@@ -49,6 +50,7 @@ async def connected() -> AsyncIterator[Context]:
     service = settings.read(settings.ServiceSettings)
     tenants = settings.read(settings.TenantSettings).load()
     caps = settings.read(settings.CapSettings)
+    events = settings.read(settings.WebhookSettings)
     defaults, catalogue = caps.defaults, settings.read(settings.PriceSettings).load()
     with ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store") as threads:
         store = S3Store.connect(control, threads)
@@ -60,6 +62,8 @@ async def connected() -> AsyncIterator[Context]:
             catalogue=catalogue,
             pools=settings.read(settings.PoolSettings).load(keys=False),
             rules=settings.read(settings.InputSettings).rules,
+            webhooks=events,
+            targets=events.rules(tenants),
             caps=defaults,
             allow_uncapped=caps.allow_uncapped,
             admin_sha256=hash_key(service.admin_key.get_secret_value()) if service.admin_key else None,

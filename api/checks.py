@@ -7,6 +7,7 @@ from itertools import islice
 from api.context import Context
 from api.models import ItemBody, JobBody, ManifestBody
 from api.pools import pool_problems
+from api.webhook_target import webhook_problems
 from imagemill.domain.errors import ObjectMissing
 from imagemill.domain.job import Submission
 from imagemill.domain.market import Market
@@ -32,6 +33,7 @@ async def problems_of(parts: Context, tenant: str, body: JobBody) -> list[tuple[
     problems = _price_problems(parts, body)
     if problems:
         return problems  # without them, the rest can't be priced
+    problems = await webhook_problems(parts, tenant, body.webhook)
     market = market_of(parts, body)
     if body.output.key is not None:
         found = template_problems(body.output.key, names=NAME_VARIABLES)

@@ -15,8 +15,9 @@ from imagemill.domain.pools import Pools
 from imagemill.domain.tenant import Caps
 from imagemill.inputs.reference import Rules
 from imagemill.ports import Engine, ObjectStore
-from imagemill.settings import WorkSettings
+from imagemill.settings import WebhookSettings, WorkSettings
 from imagemill.tenants import Tenants
+from imagemill.webhook_targets import TargetRules
 
 LOOKING = frozenset({"GET", "HEAD"})
 """The methods that change nothing."""
@@ -39,6 +40,9 @@ class Context:
     """The provider accounts, without their keys."""
     rules: Rules = field(default_factory=Rules)
     """What references to input images may be."""
+    webhooks: WebhookSettings = field(default_factory=WebhookSettings)
+    targets: TargetRules = field(default_factory=TargetRules)
+    """Where events may be sent; its ``may_call`` says which hosts a tenant may name."""
     caps: Caps = field(default_factory=Caps)
     """What a tenant may spend that no operator has set caps for."""
     allow_uncapped: bool = False

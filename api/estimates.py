@@ -8,6 +8,7 @@ from api.models import JobBody, ValidationAnswer
 from api.problems import ESTIMATE_SLOW, Problem
 from api.status import estimate_answer, invalid_rows
 from api.submission import record_of
+from api.webhook_target import webhook_warnings
 from imagemill.domain.errors import InvalidInput
 from imagemill.domain.ids import new_id
 from imagemill.domain.item import Problem as ItemProblem
@@ -44,7 +45,9 @@ async def validate(parts: Context, tenant: str, body: JobBody) -> ValidationAnsw
             f"the rows could not be read within {parts.work.estimate_seconds:g} seconds; "
             "ask with a part of them",
         )
-    return _answer(parts, question, found)
+    answer = _answer(parts, question, found)
+    answer.warnings += await webhook_warnings(parts, tenant, body.webhook)
+    return answer
 
 
 def _answer(parts: Context, question: Submission, found: Estimated) -> ValidationAnswer:

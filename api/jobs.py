@@ -36,6 +36,7 @@ from api.problems import (
 from api.report import report_of, with_items
 from api.status import status_of, summary_of
 from api.submission import answer_accepted, submit
+from api.webhook_target import change_webhook
 from imagemill.domain.item import ItemState
 from imagemill.domain.job_states import ENDED
 from imagemill.domain.messages import BudgetSignal
@@ -166,15 +167,20 @@ async def get_report(
 @router.patch(
     "/{job}",
     status_code=202,
-    summary="Change a job's cap or priority",
-    responses=problems(JOB_ENDED, JOB_LOST),
+    summary="Change a job's cap, priority or webhook",
+    responses=problems(INVALID, JOB_ENDED, JOB_LOST),
 )
 async def change_job(job: str, body: JobPatch, parts: Parts, owner: Tenant) -> JobAnswer:
     """A raised cap lets a held job go on; a lowered one stops what has not been called yet.
 
-    A new priority goes for all calls that have not been made yet.
+    A new priority goes for all calls that have not been made yet. Another webhook gets the events that
+    come, and those that have not been delivered yet; it alone can be changed when the job has ended.
     """
     summary = await summary_of(parts, owner, job)
+    if "webhook" in body.model_fields_set:
+        await change_webhook(parts, owner, job, body.webhook)
+    if body.budget is None and body.priority is None:
+        return await status_of(parts, owner, job)
     if summary.state in ENDED or not await _tell_changes(parts, job, body):
         raise Problem(JOB_ENDED, f"job {job} has ended as {summary.state}; it can't be changed")
     status = await status_of(parts, owner, job)

@@ -72,6 +72,11 @@ MEANINGS = {
         "As many files are coming in as one process takes at a time, or as one tenant may send at a time.",
         "Send the same request again after `Retry-After` seconds; another process may take it at once.",
     ),
+    "too-many-secrets": Meaning(
+        "Each event already carries a signature by each of five secrets, since it was rotated that often "
+        "within the time that old ones are kept for.",
+        "Wait until an old one runs out, or rotate with `keep_old_hours` 0.",
+    ),
     "rate-limited": Meaning(
         "The key has sent more requests than its limit lets through in so short a time. Nothing was done.",
         "Send the same request again after `Retry-After` seconds. The fields `RateLimit` and "

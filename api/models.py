@@ -18,6 +18,7 @@ from imagemill.domain.job import OnExhausted, OnUnknown
 from imagemill.domain.job_states import JobState
 from imagemill.domain.money import parse_usd
 from imagemill.domain.request import PROMPT_CHARACTERS, ImageSettings
+from imagemill.domain.webhooks import DEFAULT_EVENTS, LONGEST_URL, EventType
 from imagemill.domain.windows import zone
 
 INLINE_ITEMS = 10_000
@@ -146,16 +147,28 @@ class BudgetPatch(Body):
     on_exhausted: OnExhausted | None = None
 
 
+class WebhookBody(Body):
+    """Where the job's events are sent to, and which of them."""
+
+    url: Annotated[str, Field(min_length=1, max_length=LONGEST_URL, examples=["https://example.com/hooks"])]
+    events: Annotated[list[EventType], Field(min_length=1, max_length=20)] = list(DEFAULT_EVENTS)
+
+
 class JobPatch(Body):
-    """What can be changed of a running job; what is left out stays as it is."""
+    """What can be changed of a job; what is left out stays as it is."""
 
     budget: BudgetPatch | None = None
     priority: Priority | None = None
+    webhook: WebhookBody | None = Field(
+        default=None,
+        description="Where events are sent from now on, those included that are still to be delivered; "
+        "null: nowhere. It can be changed even when the job has ended.",
+    )
 
     @model_validator(mode="after")
     def _something(self) -> "JobPatch":
-        if self.budget is None and self.priority is None:
-            raise ValueError("nothing is to be changed: give a budget or a priority")
+        if self.budget is None and self.priority is None and "webhook" not in self.model_fields_set:
+            raise ValueError("nothing is to be changed: give a budget, a priority or a webhook")
         return self
 
 
@@ -213,6 +226,7 @@ class JobBody(Body):
         "taken. None: the first that serves the model.",
     )
     priority: Priority = 3
+    webhook: WebhookBody | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> "JobBody":

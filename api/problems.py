@@ -47,6 +47,7 @@ JOB_RUNS = Kind("job-not-ended", 409, "The job has not ended")
 NO_REPORT = Kind("no-report", 410, "The job has left no report")
 JOB_ENDED = Kind("job-ended", 409, "The job has ended")
 KEY_REUSED = Kind("idempotency-key-reused", 422, "The idempotency key belongs to another submission")
+TOO_MANY_SECRETS = Kind("too-many-secrets", 409, "Too many webhook secrets sign already")
 TOO_LARGE = Kind("too-large", 413, "The request is too large")
 CAPS_IN_FILE = Kind("caps-in-file", 409, "The tenant's caps are set in a file")
 RATE_LIMITED = Kind("rate-limited", 429, "The key sends too many requests", retry_helps=True)
@@ -75,6 +76,7 @@ KINDS = (
     NO_REPORT,
     JOB_ENDED,
     KEY_REUSED,
+    TOO_MANY_SECRETS,
     TOO_LARGE,
     CAPS_IN_FILE,
     RATE_LIMITED,

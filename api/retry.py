@@ -7,12 +7,13 @@ from fastapi import APIRouter, Depends, Header, Response
 from pydantic import Field
 
 from api.context import Context, context, tenant
-from api.models import Body, BudgetBody, JobAnswer, PoolNames, Priority
+from api.models import Body, BudgetBody, JobAnswer, PoolNames, Priority, WebhookBody
 from api.openapi_headers import headers
 from api.pools import pool_problems
 from api.problems import INVALID, JOB_LOST, JOB_RUNS, KEY_REUSED, NO_CAP, NO_REPORT, Problem, problems
 from api.status import status_of, summary_of
 from api.submission import Once, accept, answer_accepted, fingerprint
+from api.webhook_target import webhook_problems
 from imagemill.domain.errors import InvalidInput, ObjectMissing
 from imagemill.domain.ids import new_id
 from imagemill.domain.job import JobSummary, OnUnknown, Retry, Submission
@@ -46,6 +47,7 @@ class RetryBody(Body):
     on_unknown: OnUnknown | None = None
     pools: PoolNames | None = None
     priority: Priority | None = None
+    webhook: WebhookBody | None = None
 
 
 @router.post(
@@ -77,10 +79,10 @@ async def retry_job(
     once = Once(fingerprint(body, job), idempotency_key, x_stainless_retry_count)
 
     async def made() -> Submission:
-        _check(parts, body, summary, job)
+        await _check(parts, body, summary, job)
         return await _child(parts, owner, job, body)
 
-    accepted = await accept(parts, owner, once, made)
+    accepted = await accept(parts, owner, once, made, body.webhook)
     answer_accepted(response, accepted)
     return await status_of(parts, owner, accepted.job)
 
@@ -101,8 +103,9 @@ async def _ended(parts: Context, owner: str, job: str) -> JobSummary:
     return summary
 
 
-def _check(parts: Context, body: RetryBody, summary: JobSummary, job: str) -> None:
+async def _check(parts: Context, body: RetryBody, summary: JobSummary, job: str) -> None:
     found = pool_problems(parts.pools, body.pools or (), (), parts.pools_of(summary.tenant))
+    found += await webhook_problems(parts, summary.tenant, body.webhook)
     if body.items is None and not _count(body, summary):
         wanted = " or ".join(body.states)
         found.append(("/states", f"job {job} has no item that ended as {wanted} and could be bought"))
@@ -138,4 +141,5 @@ async def _child(parts: Context, owner: str, job: str, body: RetryBody) -> Submi
         prices_nano=before.prices_nano,
         priority=body.priority or before.priority,
         pools=before.pools if body.pools is None else body.pools,
+        webhook_events=list(body.webhook.events) if body.webhook else [],
     )

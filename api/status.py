@@ -52,7 +52,7 @@ async def status_of(parts: Context, tenant: str, job: str) -> JobAnswer:
     """The status of a job."""
     summary = await summary_of(parts, tenant, job)
     chunks = await asyncio.gather(*(parts.engine.chunk_progress(job, chunk) for chunk in summary.open_chunks))
-    progress = _sum([summary.ended, *(chunk for chunk in chunks if chunk)])
+    progress = Progress.total([summary.ended, *(chunk for chunk in chunks if chunk)])
     rows = await _invalid_rows(parts, tenant, job, summary.invalid_rows)
     return _answer(job, summary, progress, rows, parts.catalogue)
 
@@ -88,18 +88,6 @@ async def _invalid_rows(parts: Context, tenant: str, job: str, count: int) -> In
 def invalid_rows(count: int, problems: list[dict[str, Any]]) -> InvalidRows:
     """The bad rows, the first of them in words."""
     return InvalidRows(count=count, first=[InvalidRow(**row) for row in problems[:SHOWN_ROWS]])
-
-
-def _sum(parts: list[Progress]) -> Progress:
-    whole = Progress(hold=next((part.hold for part in parts if part.hold), None))
-    for part in parts:
-        whole.counts = whole.counts.add(part.counts)
-        whole.running += part.running
-        whole.settled_nano += part.settled_nano
-        whole.written_off_nano += part.written_off_nano
-        whole.reserved_nano += part.reserved_nano
-        whole.uncertain += part.uncertain
-    return whole
 
 
 def _answer(

@@ -12,7 +12,7 @@ moment ago.
 import hashlib
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -22,8 +22,9 @@ from pydantic import BaseModel
 from api.accounts import open_account
 from api.checks import first_ask, prices_of, problems_of, warnings_of
 from api.context import Context
-from api.models import JobBody, ManifestBody, VariantBody
+from api.models import JobBody, ManifestBody, VariantBody, WebhookBody
 from api.problems import JOB_LOST, KEY_REUSED, Problem
+from api.webhook_target import set_webhook, webhook_warnings
 from imagemill.claims import claim
 from imagemill.domain.errors import InvalidInput, ObjectMissing
 from imagemill.domain.ids import made_at, new_id
@@ -91,15 +92,20 @@ async def submit(
             raise InvalidInput(problems)
         return record_of(new_id("job"), tenant, body)
 
-    return await accept(parts, tenant, Once(fingerprint(body), key, retry), made)
+    return await accept(parts, tenant, Once(fingerprint(body), key, retry), made, body.webhook)
 
 
 async def accept(
-    parts: Context, tenant: str, once: Once, made: Callable[[], Awaitable[Submission]]
+    parts: Context,
+    tenant: str,
+    once: Once,
+    made: Callable[[], Awaitable[Submission]],
+    webhook: WebhookBody | None = None,
 ) -> Accepted:
     """Record and start a submission, unless it was before.
 
-    ``made`` checks it and makes the record; it is called only where there is none yet.
+    ``made`` checks it and makes the record; it is called only where there is none yet. ``webhook`` is
+    where its events go, which is kept apart.
     """
     key, fingerprint = once.key, once.body
     if key and (known := await _known(parts, tenant, key, fingerprint)):
@@ -109,20 +115,25 @@ async def accept(
     submission = await made()
     await open_account(parts, tenant)
     where = request_key(tenant, submission.job)
+    if webhook:  # first, so that whoever finds the request finds it too
+        await set_webhook(parts, tenant, submission.job, webhook)
     await parts.control.put(where, submission.model_dump_json(exclude_none=True).encode())
     if key and not await _record(parts, submission, key, fingerprint):
         await parts.control.delete(where)
+        if webhook:
+            await set_webhook(parts, tenant, submission.job, None)
         known = await _known(parts, tenant, key, fingerprint)
         if known:
             return known
     if not key:
         await parts.control.put(recent_prefix(tenant, fingerprint) + submission.job, b"{}")
-    await parts.engine.start_job(job_start(parts, submission))
+    warnings = await webhook_warnings(parts, tenant, webhook)
+    await parts.engine.start_job(job_start(parts, submission, warnings))
     return Accepted(submission.job, replayed=False)
 
 
-def job_start(parts: Context, submission: Submission) -> JobStart:
-    """What the workflow of a submission starts with."""
+def job_start(parts: Context, submission: Submission, warnings: Sequence[str] = ()) -> JobStart:
+    """What the workflow of a submission starts with; ``warnings`` are added to those of its own."""
     place = Workplace(
         job=submission.job,
         tenant=submission.tenant,
@@ -145,9 +156,14 @@ def job_start(parts: Context, submission: Submission) -> JobStart:
         items=len(submission.items) if submission.items is not None else None,
         cap_nano=submission.cap_nano,
         on_exhausted=submission.on_exhausted,
-        warnings=warnings_of(parts, submission),
+        warnings=[*warnings_of(parts, submission), *warnings],
     )
-    return JobStart(place=place, summary=summary, first_ask_nano=first_ask(parts, submission))
+    return JobStart(
+        place=place,
+        summary=summary,
+        first_ask_nano=first_ask(parts, submission),
+        webhook_events=submission.webhook_events,
+    )
 
 
 # --- once ----------------------------------------------------------------------------------------
@@ -231,6 +247,7 @@ def record_of(job: str, tenant: str, body: JobBody) -> Submission:
         prices_nano=prices_of(body),
         priority=body.priority,
         pools=body.pools,
+        webhook_events=list(body.webhook.events) if body.webhook else [],
     )
 
 

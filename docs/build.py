@@ -65,6 +65,7 @@ GROUPS = (
     Group("Work", settings.WorkSettings, "API and workers", {}),
     Group("Prices", settings.PriceSettings, "API and workers", {}),
     Group("Input images", settings.InputSettings, "API and workers", {}),
+    Group("Webhooks", settings.WebhookSettings, "API and workers", {}),
     Group("Caps", settings.CapSettings, "API and workers", {}),
     Group("Metrics", settings.MetricsSettings, "workers", {}),
     Group("Times", settings.TimeSettings, "API and workers", TIMES),

@@ -39,6 +39,7 @@ from imagemill.domain.messages import (
     SET_BUDGET,
     SET_CAPS,
     SET_PRIORITY,
+    SET_WEBHOOK,
     SUMMARY_MEMO,
     SWEEP,
     USAGE,
@@ -51,12 +52,14 @@ from imagemill.domain.messages import (
     JobStart,
     PrioritySignal,
     RecordsAnswer,
+    WebhookSignal,
     account_workflow_id,
     chunk_workflow_id,
 )
 from imagemill.domain.pace import Pace, PoolNews
 from imagemill.domain.pool_messages import PACE_MEMO, POOL, POOL_NEWS, SET_LIMITS, PoolStart
 from imagemill.domain.tenant import AccountAsk, Caps, TenantAccount
+from imagemill.domain.webhook_messages import REDELIVER, WEBHOOK, WebhookStart, delivery_workflow_id
 from imagemill.ports import Life
 from imagemill.settings import EngineSettings
 
@@ -166,6 +169,30 @@ class TemporalEngine:
     async def set_budget(self, job: str, budget: BudgetSignal) -> bool:
         """Give a job another cap."""
         return await self._signal(job, SET_BUDGET, budget)
+
+    async def set_webhook(self, job: str, change: WebhookSignal) -> bool:
+        """Change what a job's webhook is told."""
+        return await self._signal(job, SET_WEBHOOK, change)
+
+    async def start_delivery(self, start: WebhookStart, *, again: bool = False) -> None:
+        """Start an event's delivery, once; or, again, whether or not it runs."""
+        policy = WorkflowIDReusePolicy.ALLOW_DUPLICATE if again else WorkflowIDReusePolicy.REJECT_DUPLICATE
+        try:
+            await self._client.start_workflow(
+                WEBHOOK,
+                start,
+                id=delivery_workflow_id(start.event),
+                task_queue=MAIN_QUEUE,
+                id_reuse_policy=policy,
+                search_attributes=TypedSearchAttributes(
+                    [SearchAttributePair(TENANT_ATTRIBUTE, start.tenant)]
+                ),
+                start_signal=REDELIVER if again else None,
+            )
+        except WorkflowAlreadyStartedError:
+            return
+        except RPCError as error:
+            raise _unavailable(error) from None
 
     async def estimate(self, task: EstimateTask, seconds: float) -> Estimated | None:
         """Plan a stored submission without keeping the plan."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Literal, Protocol
 
 from imagemill.domain.item import ItemRecord
 from imagemill.domain.job import JobSummary, Progress
@@ -19,12 +19,14 @@ from imagemill.domain.messages import (
     EstimateTask,
     InspectedChunk,
     JobStart,
+    WebhookSignal,
 )
 from imagemill.domain.pace import Pace, PoolNews, Told
 from imagemill.domain.pool_messages import PoolStart
 from imagemill.domain.pricing import Usage
 from imagemill.domain.request import ImageRequest
 from imagemill.domain.tenant import AccountAsk, Caps, TenantAccount
+from imagemill.domain.webhook_messages import WebhookStart
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +244,15 @@ class Engine(Protocol):
     async def set_budget(self, job: str, budget: BudgetSignal) -> bool:
         """Give a job another cap. False: it has ended."""
 
+    async def set_webhook(self, job: str, change: WebhookSignal) -> bool:
+        """Change what a job's webhook is told. False: it has ended."""
+
+    async def start_delivery(self, start: WebhookStart, *, again: bool = False) -> None:
+        """Start an event's delivery, once.
+
+        ``again``: even if it has ended before; one that is under way makes its next attempt at once.
+        """
+
     async def estimate(self, task: EstimateTask, seconds: float) -> Estimated | None:
         """Plan a stored submission without keeping the plan; None: it takes longer than that."""
 
@@ -287,3 +298,31 @@ class QueueRates(Protocol):
 
     async def set_queue_rate(self, queue: str, per_second: float | None) -> None:
         """So many tasks a second; None: no limit. Raises EngineUnavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An event as it goes out: its body, and the secrets that it is signed with."""
+
+    event: str
+    body: bytes
+    secrets: Sequence[str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What came of sending: the status that was answered, or in a word why there is none.
+
+    ``retry_after`` are the seconds that the receiver asks for.
+    """
+
+    status: int | None = None
+    problem: Literal["address_refused", "unreachable", "too_slow"] | None = None
+    retry_after: float | None = None
+
+
+class WebhookSender(Protocol):
+    """Sends events to addresses of strangers."""
+
+    async def send(self, url: str, letter: Letter) -> Receipt:
+        """Send a signed event, once, within a bounded time; it raises nothing."""

@@ -19,9 +19,11 @@ from imagemill.domain.messages import Times
 from imagemill.domain.money import parse_usd
 from imagemill.domain.pools import DEFAULT, Group, PerMinute, Pool, Pools
 from imagemill.domain.tenant import Caps
+from imagemill.domain.webhooks import WAITS
 from imagemill.inputs.reference import Rules, read_buckets
 from imagemill.pools_file import read_pools
 from imagemill.tenants import Tenants
+from imagemill.webhook_targets import TargetRules
 
 
 class EngineSettings(BaseSettings):
@@ -269,6 +271,37 @@ class InputSettings(BaseSettings):
     def rules(self) -> Rules:
         """What references may be."""
         return Rules(read_buckets(self.buckets), self.allow_http, self.allow_private)
+
+
+class WebhookSettings(BaseSettings):
+    """Webhooks. API and workers must be given the same."""
+
+    model_config = SettingsConfigDict(env_prefix="IMAGEMILL_WEBHOOKS_")
+
+    allow_http: bool = Field(
+        default=False, description="Send events to http:// addresses too, not only https://."
+    )
+    allow_private: bool = Field(
+        default=False,
+        description="Send events to private addresses and any port too: for tests, or where the network "
+        "itself is closed. With it, whoever submits jobs reaches what the workers reach.",
+    )
+    seconds: float = Field(
+        default=20, gt=0, le=60, description="Time for one attempt, the lookup of the name included."
+    )
+    at_once: int = Field(default=64, ge=1, description="Attempts under way at once in one worker.")
+    waits: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1, max_length=50)] = Field(
+        default_factory=lambda: list(WAITS),
+        description="Seconds before each attempt at a delivery, as a JSON list; give or take a tenth.",
+    )
+
+    def rules(self, tenants: Tenants) -> TargetRules:
+        """What targets may be, and which of them each tenant's."""
+
+        async def may_call(tenant: str, host: str) -> bool:
+            return tenants.may_call_host(tenant, host)
+
+        return TargetRules(self.allow_http, self.allow_private, may_call)
 
 
 class MetricsSettings(BaseSettings):

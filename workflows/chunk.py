@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
         RESUME,
         SET_PRIORITY,
         STOP,
+        WATCH,
         WRITE_RESULTS,
         ChunkReport,
         ChunkStart,
@@ -32,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
         RecallSignal,
         RecordsAnswer,
         ResultsTask,
+        Watch,
         WrittenResults,
     )
     from workflows import policies
@@ -59,6 +61,7 @@ class ChunkWorkflow:
             trust=start.trust,
         )
         self.generation = Generation(start.place, start.chunk, state, self._notice, life=start.life)
+        self._watched = start.watched
         self._told: tuple[object, ...] | None = None
         self._due = False
         self._silent = False
@@ -120,6 +123,12 @@ class ChunkWorkflow:
         """Go on, whatever held it."""
         self.generation.resume()
 
+    @workflow.signal(name=WATCH)
+    def watch(self, watch: Watch) -> None:
+        """Somebody is told by webhook from now on."""
+        self._watched = watch
+        self._due = True
+
     @workflow.signal(name=EXHAUST)
     def exhaust(self) -> None:
         """The job has no more money, and no other chunk will return any."""
@@ -160,6 +169,7 @@ class ChunkWorkflow:
                 chunk=self.chunk,
                 life=self.life,
                 sequence=self.sequence,
+                watched=self._watched,
                 state=self.generation.state,
             ),
             # A new run has the memo that the first one was started with, unless it is given another.
@@ -188,7 +198,13 @@ class ChunkWorkflow:
 
     def _worth_telling(self) -> bool:
         """Only what the job acts on: asking, starving, holding, a cancellation that is confirmed."""
-        return self.generation.gist != self._told
+        return self._gist() != self._told
+
+    def _gist(self) -> tuple[object, ...]:
+        state = self.generation.state
+        if not self._watched or not self._watched.quarters or not state.maxima:
+            return self.generation.gist
+        return (*self.generation.gist, self.generation.progress.counts.terminal * 4 // len(state.maxima))
 
     async def _keep_reporting(self) -> None:
         """Ends by a flag: a cancellation that meets a signal's answer is lost, and a word follows the end."""
@@ -197,8 +213,11 @@ class ChunkWorkflow:
             if self._silent:
                 return
             self._due = False
-            self._told = self.generation.gist
-            await self._tell_job(self._report())
+            self._told = self._gist()
+            report = self._report()
+            if self._watched and report.progress != self._published:
+                self._publish(report.progress)
+            await self._tell_job(report)
 
     async def _speak_up(self) -> None:
         """Tell now and then, even if there is no news: a job that is gone will not be there to hear it."""

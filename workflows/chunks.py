@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from temporalio import workflow
 from temporalio.common import WorkflowIDReusePolicy
@@ -16,6 +17,7 @@ from imagemill.domain.messages import (
     RESUME,
     SET_PRIORITY,
     STOP,
+    WATCH,
     ChunkReport,
     ChunkStart,
     ChunkTask,
@@ -24,6 +26,7 @@ from imagemill.domain.messages import (
     PauseSignal,
     PlannedChunk,
     PrioritySignal,
+    Watch,
     Workplace,
     chunk_workflow_id,
 )
@@ -31,6 +34,9 @@ from workflows import policies
 from workflows.generation import Generation
 from workflows.leasing import Leasing
 from workflows.single import tell_generation
+
+QUARTERS_OF_CHUNKS = 20
+"""A job of more chunks hears often enough how far it is; one of fewer asks each for its quarters."""
 
 
 class Chunks:
@@ -44,7 +50,6 @@ class Chunks:
         self._cancel_sent: set[int] = set()
         self._stop_sent: set[int] = set()
         self._pause_sent: set[int] = set()
-        self._priority_due = False
 
     @property
     def _following(self) -> PlannedChunk:
@@ -87,6 +92,7 @@ class Chunks:
                     recalls=self.progress.recalls,
                     paused=self.progress.pauses if self.progress.paused else 0,
                     trust=self.leasing.known_trust(),
+                    watched=self._watch(),
                 ),
                 id=chunk_workflow_id(self.place.job, chunk),
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
@@ -99,6 +105,13 @@ class Chunks:
         except WorkflowAlreadyStartedError:
             # It runs since before this job was reset; it will report, or be found by the sweep.
             workflow.logger.warning("chunk runs already")
+
+    def _watch(self) -> Watch | None:
+        events = self.progress.telling.events
+        if not events:
+            return None
+        few = len(self.progress.chunks) <= QUARTERS_OF_CHUNKS
+        return Watch(quarters=few and "job.progress" in events)
 
     def take_in(self, report: ChunkReport) -> None:
         """A chunk tells its running totals; what is older than what is known says nothing."""
@@ -134,28 +147,34 @@ class Chunks:
         """Pass on to the chunks what somebody has said to the job."""
         chunks = self._chunks
         if self.progress.cancelled:
-            for chunk in sorted(set(chunks) - self._cancel_sent):
-                self._cancel_sent.add(chunk)
-                await self.tell(chunk, CANCEL)
-        if self._priority_due:
-            self._priority_due = False
+            await self._tell_unsent(chunks, self._cancel_sent, CANCEL)
+        for name, *arguments in self._due():
             for chunk in chunks:
-                await self.tell(chunk, SET_PRIORITY, PrioritySignal(priority=self.place.priority))
-        if self.progress.resume_due:
-            self.progress.resume_due = False
-            for chunk in chunks:
-                await self.tell(chunk, RESUME)
-        await self._forward_pause(chunks)
+                await self.tell(chunk, name, *arguments)
+        if self.progress.paused:
+            pause = PauseSignal(number=self.progress.pauses)
+            await self._tell_unsent(chunks, self._pause_sent, PAUSE_ITEMS, pause)
         if self.progress.stopped:
-            for chunk in self._not_stopped(chunks):
-                self._stop_sent.add(chunk)
-                await self.tell(chunk, STOP, self.progress.stopped)
+            await self._tell_unsent(chunks, self._stop_sent, STOP, self.progress.stopped)
 
-    async def _forward_pause(self, chunks: list[int]) -> None:
+    def _due(self) -> list[tuple[Any, ...]]:
+        """What all chunks are to be told once: signals, with their arguments."""
+        due: list[tuple[Any, ...]] = []
+        if self.progress.priority_due:
+            due.append((SET_PRIORITY, PrioritySignal(priority=self.place.priority)))
+        if self.progress.resume_due:
+            due.append((RESUME,))
+        if self.progress.watch_due and not self.alone:
+            due.append((WATCH, self._watch() or Watch()))
+            self.progress.watch_due = False
+        self.progress.priority_due = self.progress.resume_due = False
+        return due
+
+    async def _tell_unsent(self, chunks: list[int], sent: set[int], name: str, *arguments: object) -> None:
         for chunk in chunks:
-            if self.progress.paused and chunk not in self._pause_sent:
-                self._pause_sent.add(chunk)
-                await self.tell(chunk, PAUSE_ITEMS, PauseSignal(number=self.progress.pauses))
+            if chunk not in sent:
+                sent.add(chunk)
+                await self.tell(chunk, name, *arguments)
 
     def resumed(self) -> None:
         """Somebody says to go on: a pause that comes after it is another one."""
@@ -164,7 +183,7 @@ class Chunks:
     def set_priority(self, priority: int) -> None:
         """The chunks are to be told, those that run and those that start from now on."""
         self.place.priority = self.progress.summary.priority = priority
-        self._priority_due = True
+        self.progress.priority_due = True
 
     def all_paused(self) -> bool:
         """Have all chunks that run confirmed the pause that is on?"""
@@ -183,9 +202,6 @@ class Chunks:
             return
         self.progress.stopped = hold
         self._stop_sent = {report.chunk}
-
-    def _not_stopped(self, chunks: list[int]) -> list[int]:
-        return [chunk for chunk in chunks if chunk not in self._stop_sent]
 
     async def tell(self, chunk: int, name: str, *arguments: object) -> None:
         """A signal to a chunk, or a word to the item that this workflow runs itself."""

@@ -31,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
         RESUME,
         SET_BUDGET,
         SET_PRIORITY,
+        SET_WEBHOOK,
         SUMMARY_MEMO,
         BudgetSignal,
         ChunkReport,
@@ -43,11 +44,14 @@ with workflow.unsafe.imports_passed_through():
         PrioritySignal,
         RecordsAnswer,
         ReportTask,
+        WebhookSignal,
     )
     from imagemill.domain.tenant import AccountGrant
+    from imagemill.domain.webhooks import Telling
     from workflows import policies
     from workflows.chunks import Chunks
     from workflows.generation import Generation
+    from workflows.telling import Teller
 
 STATE_ATTRIBUTE = SearchAttributeKey.for_keyword("ImagemillState")
 
@@ -60,12 +64,15 @@ class JobWorkflow:
     def __init__(self, start: JobStart) -> None:
         self.place = start.place
         self.progress = start.resume or JobProgress(
-            summary=start.summary, leases=Leases(cap=start.summary.cap_nano)
+            summary=start.summary,
+            leases=Leases(cap=start.summary.cap_nano),
+            telling=Telling(events=start.webhook_events),
         )
         self._wake = False
         self._published = start.summary.state
         self.chunks = Chunks(start.place, self.progress, self._publish)
         self.leasing = self.chunks.leasing
+        self.teller = Teller(start.place, self.progress)
 
     @property
     def summary(self) -> JobSummary:
@@ -129,6 +136,12 @@ class JobWorkflow:
         """Raise or lower the cap, or choose what happens when it is used up."""
         self.leasing.set_budget(budget)
         self._wake = True
+
+    @workflow.signal(name=SET_WEBHOOK)
+    def set_webhook(self, change: WebhookSignal) -> None:
+        """Somebody else is to be told, or other things, or nobody."""
+        self.teller.listen_for(change.events)
+        self.progress.watch_due = self._wake = True
 
     @workflow.signal(name=ACCOUNT_GRANT)
     def account_grant(self, grant: AccountGrant) -> None:
@@ -285,6 +298,7 @@ class JobWorkflow:
         if changed:
             workflow.upsert_search_attributes([STATE_ATTRIBUTE.value_set(state)])
             self._published = state
+        self.teller.shown()
         counts = self.summary.ended.counts
         workflow.set_current_details(
             f"{state}: {counts.terminal} of {self.summary.items} items in ended chunks, "
@@ -326,6 +340,7 @@ class JobWorkflow:
         )
         self._become(end)
         await self.leasing.settle_up()
+        await self.teller.all_told()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self.summary
 

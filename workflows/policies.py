@@ -8,6 +8,7 @@ from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
 from imagemill.domain.messages import Times, Workplace
+from imagemill.domain.webhook_messages import WEBHOOK_QUEUE
 
 UNKNOWN_OUTCOMES = ["OutcomeUnknown", "TemporalTimeout:StartToClose", "TemporalTimeout:Heartbeat"]
 """Failures of a paid call that the engine must not retry: the call may have been billed."""
@@ -20,6 +21,7 @@ class ActivityOptions(TypedDict, total=False):
     """The keyword arguments of ``workflow.execute_activity`` that a policy sets."""
 
     task_queue: str
+    schedule_to_close_timeout: timedelta
     start_to_close_timeout: timedelta
     heartbeat_timeout: timedelta
     retry_policy: RetryPolicy
@@ -59,6 +61,20 @@ def bookkeeping(place: Workplace) -> ActivityOptions:
         "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         "priority": priority(place),
     }
+
+
+def telling(place: Workplace) -> ActivityOptions:
+    """Writing an event down: as patient as other bookkeeping, but a day later the job ends without it."""
+    return bookkeeping(place) | {"schedule_to_close_timeout": timedelta(days=1)}
+
+
+def delivery(times: Times) -> ActivityOptions:
+    """One attempt at a webhook, on a queue of its own: slow receivers keep no other step waiting.
+
+    What a receiver does is an answer, and is tried again by the delivery's own schedule; what fails
+    here is the store or the worker.
+    """
+    return account_bookkeeping(times) | {"task_queue": WEBHOOK_QUEUE}
 
 
 def paid_call(place: Workplace, queue: str) -> ActivityOptions:

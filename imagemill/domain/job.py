@@ -1,5 +1,6 @@
 """A job: what was submitted, and the summary that its status shows."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -71,6 +72,8 @@ class Submission(BaseModel):
     priority: int = 3
     pools: list[str] = Field(default_factory=list)
     """The provider accounts to be paid, in order of choice; none: the first that serves a model."""
+    webhook_events: list[str] = Field(default_factory=list)
+    """What its webhook is to be told; where that is, is in ``webhook.json``."""
 
 
 class Hold(BaseModel):
@@ -130,6 +133,19 @@ class Progress(BaseModel):
     hold: Hold | None = None
     confirmed_cancel: bool = False
     """It was cancelled, and no call is under way."""
+
+    @classmethod
+    def total(cls, parts: "Sequence[Progress]") -> "Progress":
+        """The sum of several, and the first hold among them."""
+        whole = cls(hold=next((part.hold for part in parts if part.hold), None))
+        for part in parts:
+            whole.counts = whole.counts.add(part.counts)
+            whole.running += part.running
+            whole.settled_nano += part.settled_nano
+            whole.written_off_nano += part.written_off_nano
+            whole.reserved_nano += part.reserved_nano
+            whole.uncertain += part.uncertain
+        return whole
 
 
 class JobSummary(BaseModel):

@@ -24,6 +24,7 @@ from imagemill.domain.job import (
 from imagemill.domain.pricing import Estimate
 from imagemill.domain.tenant import AccountAsk, Caps, TenantAccount
 from imagemill.domain.trust import Trust
+from imagemill.domain.webhooks import EventType, Telling
 
 JOB = "imagemill.job"
 CHUNK = "imagemill.chunk"
@@ -52,8 +53,10 @@ PAUSE = "pause"
 PAUSE_ITEMS = "pause_items"
 SET_PRIORITY = "set_priority"
 RESUME = "resume"
+WATCH = "watch"
 CANCEL = "cancel"
 SET_BUDGET = "set_budget"
+SET_WEBHOOK = "set_webhook"
 RECORDS = "records"
 ASK = "ask"
 ACCOUNT_GRANT = "account_grant"
@@ -296,6 +299,13 @@ class GenerationState(BaseModel):
     probes: int = 0
 
 
+class Watch(BaseModel):
+    """Somebody is told what the job hears: the job is to hear only what the chunk's own memo shows."""
+
+    quarters: bool = False
+    """The job wants to hear of each quarter of the items."""
+
+
 class ChunkStart(BaseModel):
     """Start of a chunk, or its state where it continues as new."""
 
@@ -309,6 +319,7 @@ class ChunkStart(BaseModel):
     """Which pause it starts in; 0: none."""
     trust: dict[str, Trust] = Field(default_factory=dict)
     """What other chunks of the job have found out about the maxima of models."""
+    watched: Watch | None = None
     sequence: int = 0
     state: GenerationState | None = None
 
@@ -371,6 +382,8 @@ class JobProgress(BaseModel):
     resumed_at: datetime | None = None
     resume_due: bool = False
     """The chunks are still to be told."""
+    priority_due: bool = False
+    """The same of another priority."""
     chunks: list[PlannedChunk] = Field(default_factory=list)
     planned: bool = False
     next_chunk: int = 0
@@ -385,6 +398,9 @@ class JobProgress(BaseModel):
     """How often it was paused: a chunk's word counts for the pause that it was told of."""
     alone: GenerationState | None = None
     """The item of a job that runs it itself."""
+    telling: Telling = Field(default_factory=Telling)
+    watch_due: bool = False
+    """The chunks are still to be told that somebody watches."""
 
 
 class JobStart(BaseModel):
@@ -394,6 +410,8 @@ class JobStart(BaseModel):
     summary: JobSummary
     first_ask_nano: int = 0
     """What to ask of the tenant's account at once, where the maximum is known before the plan is."""
+    webhook_events: list[EventType] = Field(default_factory=list)
+    """What its webhook is to be told; none: it has no webhook."""
     resume: JobProgress | None = None
 
 
@@ -429,6 +447,12 @@ class BudgetSignal(BaseModel):
 
     cap_nano: int | None = None
     on_exhausted: OnExhausted | None = None
+
+
+class WebhookSignal(BaseModel):
+    """What a job's webhook is to be told from now on; nothing where it was removed."""
+
+    events: list[EventType] = Field(default_factory=list)
 
 
 class RecordsAnswer(BaseModel):

@@ -136,6 +136,36 @@ def month_key(tenant: str, month: str) -> str:
     return f"usage/{tenant}/{month}.json"
 
 
+def webhook_key(tenant: str, job: str) -> str:
+    """Where a job's events are sent to, and which of them (control)."""
+    return f"jobs/{tenant}/{job}/webhook.json"
+
+
+def event_key(tenant: str, event: str) -> str:
+    """An event's body, as it is sent (control)."""
+    return f"webhooks/{tenant}/events/{event}.json"
+
+
+def delivery_key(tenant: str, event: str) -> str:
+    """What became of an event's delivery (control)."""
+    return f"webhooks/{tenant}/deliveries/{event}.json"
+
+
+def webhook_log_prefix(tenant: str, job: str | None = None) -> str:
+    """The list of a tenant's events, or of those of one job: names that sort the newest first (control)."""
+    return f"webhooks/{tenant}/jobs/{job}/" if job else f"webhooks/{tenant}/log/"
+
+
+def disabled_prefix(tenant: str) -> str:
+    """The targets that said that they are gone, by hashes of their addresses (control)."""
+    return f"webhooks/{tenant}/disabled/"
+
+
+def webhook_secrets_prefix(tenant: str) -> str:
+    """The secrets that a tenant's events are signed with, a file for each rotation (control)."""
+    return f"webhooks/{tenant}/secrets/"
+
+
 _UNSAFE = re.compile(r"[^\w.,+@=()\- ]")
 
 

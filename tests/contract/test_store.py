@@ -203,6 +203,15 @@ async def test_keys_under_a_prefix_come_in_order_and_no_others(store: ObjectStor
     assert [key async for key in store.keys(f"{home}/none/")] == []
 
 
+async def test_keys_after_one_that_is_there_or_not(store: ObjectStore) -> None:
+    home = new_id("test")
+    for name in ("a", "b", "c"):
+        await store.put(f"{home}/{name}", b"")
+    assert [key async for key in store.keys(f"{home}/", f"{home}/a")] == [f"{home}/b", f"{home}/c"]
+    assert [key async for key in store.keys(f"{home}/", f"{home}/bb")] == [f"{home}/c"]
+    assert [key async for key in store.keys(f"{home}/", f"{home}/c")] == []
+
+
 async def test_keys_go_on_beyond_a_page_of_a_thousand(store: ObjectStore) -> None:
     home = new_id("list")
     wanted = [f"{home}/{number:05}" for number in range(1005)]

@@ -48,6 +48,8 @@ from imagemill.domain.messages import (
     WrittenResults,
 )
 from imagemill.domain.tenant import TenantAccount, job_of
+from imagemill.domain.webhook_messages import EMIT, EmitTask
+from imagemill.domain.webhooks import Notice
 
 PICTURE = ImageFacts(sha256="ab" * 32, bytes=900, width=32, height=32, format="png")
 
@@ -126,12 +128,17 @@ class FakeActivities:
     """What is found of jobs that ended without a word."""
     reopened: list[OpenAccountTask] = field(default_factory=list)
     """Asks that found no account to hear them."""
+    told: list[Notice] = field(default_factory=list)
+    """Events, in the order in which they were told."""
+    hears: Callable[[Notice], Awaitable[None]] | None = None
+    """What is done before an event is taken in."""
 
     @property
     def bookkeeping(self) -> list[Callable[..., Any]]:
         return [
             self.do_plan, self.open, self.look, self.write, self.inspect, self.report,
             self.open_account, self.restore_account, self.save_account, self.reconcile,
+            self.emit,
         ]  # fmt: skip
 
     def calls_of(self, chunk: int, index: int) -> list[Call]:
@@ -235,6 +242,13 @@ class FakeActivities:
     @activity.defn(name=RECONCILE)
     async def reconcile(self, task: ReconcileTask) -> Reconciled:
         return self.vanished.get(job_of(task.holder), Reconciled())
+
+    @activity.defn(name=EMIT)
+    async def emit(self, task: EmitTask) -> Nothing:
+        if self.hears:
+            await self.hears(task.notice)
+        self.told.append(task.notice)
+        return Nothing()
 
     def _call(self, task: ImageTask) -> Call:
         info = activity.info()

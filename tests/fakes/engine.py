@@ -10,8 +10,10 @@ from imagemill.domain.messages import (
     EstimateTask,
     InspectedChunk,
     JobStart,
+    WebhookSignal,
 )
 from imagemill.domain.tenant import AccountAsk, Caps, TenantAccount
+from imagemill.domain.webhook_messages import WebhookStart
 from imagemill.ports import Life
 
 
@@ -22,6 +24,8 @@ class MemoryEngine:
         starts: every start that came in, repeats included.
         summaries: what each job's memo says; a test may change it, and ``forget`` it.
         budgets: what each job's cap was set to, in order.
+        webhooks: what each job's webhook was changed to be told, in order.
+        deliveries: the deliveries that were started, in order, and whether again.
         estimated: what the next estimate answers; None: it takes too long.
         told: what accounts were told, in order.
         away: so many of the next calls raise EngineUnavailable and do nothing.
@@ -40,6 +44,8 @@ class MemoryEngine:
         self.priorities: list[tuple[str, int]] = []
         self.resumed: list[str] = []
         self.budgets: list[tuple[str, BudgetSignal]] = []
+        self.webhooks: list[tuple[str, WebhookSignal]] = []
+        self.deliveries: list[tuple[WebhookStart, bool]] = []
         self.estimated: Estimated | None = None
         self.lives: dict[str, Life] = {}
         self.accounts: dict[str, TenantAccount] = {}
@@ -103,6 +109,18 @@ class MemoryEngine:
             return False
         self.budgets.append((job, budget))
         return True
+
+    async def set_webhook(self, job: str, change: WebhookSignal) -> bool:
+        self._arrive()
+        if job not in self.summaries:
+            return False
+        self.webhooks.append((job, change))
+        return True
+
+    async def start_delivery(self, start: WebhookStart, *, again: bool = False) -> None:
+        self._arrive()
+        if again or all(known.event != start.event for known, _ in self.deliveries):
+            self.deliveries.append((start, again))
 
     async def estimate(self, task: EstimateTask, seconds: float) -> Estimated | None:
         self._arrive()

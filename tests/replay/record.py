@@ -14,9 +14,14 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from imagemill.domain.tenant import Caps
+from imagemill.domain.webhook_messages import delivery_workflow_id
+from imagemill.domain.webhooks import EVENTS
+from imagemill.engine import TemporalEngine
 from sandbox.stack import LocalStack, StackOptions
 from tests.fakes.activities import FakeActivities, bought, bug, silent, until_cancelled, when
 from tests.workflows.mill import LOSING, Mill, Tenant, working
+from tests.workflows.post import attempt, start_of
+from tests.workflows.post import working as delivering
 
 HISTORIES = Path(__file__).parent / "histories"
 NOBODY = "recorder"
@@ -86,6 +91,23 @@ async def paused(client: Client) -> list[str]:
     return [mill.job, f"{mill.job}/0", f"{mill.job}/1"]
 
 
+async def told(client: Client) -> list[str]:
+    """A job whose webhook is told of all there is."""
+    mill = Mill(client, FakeActivities([[10] * 4]), job="job_told", place={"window": 1}, events=EVENTS)
+    async with working(mill):
+        await mill.run()
+    return [mill.job, f"{mill.job}/0"]
+
+
+async def delivered(client: Client) -> list[str]:
+    """An event that is taken at the second attempt."""
+    start = start_of("recorded", waits=[0, 0.1])
+    async with delivering(client, attempt("again", status=500), attempt("delivered", status=200)):
+        await TemporalEngine(client).start_delivery(start)
+        await client.get_workflow_handle(delivery_workflow_id(start.event)).result()
+    return [delivery_workflow_id(start.event)]
+
+
 async def save(client: Client, workflow: str) -> None:
     """One file a run, without what belongs to this machine."""
     history = await client.get_workflow_handle(workflow).fetch_history()
@@ -122,7 +144,7 @@ async def main() -> None:
                 data_converter=pydantic_data_converter,
                 identity=NOBODY,
             )
-            for story in (single, recovered, cancelled, held, paused):
+            for story in (single, recovered, cancelled, held, paused, told, delivered):
                 for workflow in await story(client):
                     await save(client, workflow)
 

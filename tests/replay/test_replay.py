@@ -16,6 +16,7 @@ from tests.workflows.mill import runner
 from workflows.account import AccountWorkflow
 from workflows.chunk import ChunkWorkflow
 from workflows.job import JobWorkflow
+from workflows.webhook import WebhookWorkflow
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"), key=lambda path: path.stem)
 FIELDS = {"prompt", "prompts", "custom_id", "url", "b64_json", "api_key"}
@@ -28,7 +29,7 @@ def history(path: Path, text: str | None = None) -> WorkflowHistory:
 
 def replayer() -> Replayer:
     return Replayer(
-        workflows=[JobWorkflow, ChunkWorkflow, AccountWorkflow],
+        workflows=[JobWorkflow, ChunkWorkflow, AccountWorkflow, WebhookWorkflow],
         workflow_runner=runner(),
         data_converter=pydantic_data_converter,
     )
@@ -69,6 +70,9 @@ def test_each_kind_of_run_is_recorded() -> None:
         "job_recovered.0",
         "job_recovered.1",
         "job_single",
+        "job_told",
+        "job_told.0",
+        "webhook.recorded",
     ]
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -38,6 +38,7 @@ from imagemill.domain.messages import (
 )
 from imagemill.domain.pools import quarantine_of
 from imagemill.domain.tenant import Caps, TenantAccount
+from imagemill.domain.webhooks import EventType
 from imagemill.engine import STATE_ATTRIBUTE, TENANT_ATTRIBUTE
 from tests.fakes.activities import FakeActivities
 from workflows.account import AccountWorkflow
@@ -81,6 +82,8 @@ class Mill:
     place: dict[str, Any] = field(default_factory=dict)
     job: str = field(default_factory=lambda: f"job_{uuid.uuid4().hex[:12]}")
     on_exhausted: OnExhausted = "skip"
+    events: Sequence[EventType] = ()
+    """What its webhook asks for."""
     started: WorkflowHandle[Any, JobSummary] | None = None
 
     @property
@@ -108,7 +111,7 @@ class Mill:
         )
         self.started = await self.client.start_workflow(
             JOB,
-            JobStart(place=self.workplace, summary=summary),
+            JobStart(place=self.workplace, summary=summary, webhook_events=list(self.events)),
             id=self.job,
             task_queue=self.job,
             start_signal=start_signal,
