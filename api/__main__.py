@@ -1,12 +1,15 @@
 """``python -m api``: serve the HTTP API; settings come from the environment."""
 
 import argparse
-import asyncio
+import socket
 import sys
 
 import uvicorn
+import uvloop
+from starlette.types import ASGIApp
 
 from api.app import connected, make_app
+from api.context import Context
 from imagemill.domain.errors import ImagemillError
 from imagemill.logging import configure
 
@@ -19,7 +22,7 @@ def main() -> int:
     arguments = parser.parse_args()
     configure("api")
     try:
-        return asyncio.run(serve(arguments.host, arguments.port))
+        return uvloop.run(serve(arguments.host, arguments.port))
     except ImagemillError as error:
         print(f"imagemill api: {error}", file=sys.stderr)  # noqa: T201
         return 2
@@ -30,17 +33,32 @@ def main() -> int:
 async def serve(host: str, port: int) -> int:
     """Connect the parts, then serve."""
     async with connected() as context:
-        config = uvicorn.Config(
-            make_app(context),
-            host=host,
-            port=port,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=5,
-        )
-        server = uvicorn.Server(config)
+        server = Server(make_app(context), context, host, port)
         await server.serve()
         return 0 if server.started else 3
+
+
+class Server(uvicorn.Server):
+    """Uvicorn, on its quickest loop and parser, which lets those go at once who wait when it stops."""
+
+    def __init__(self, app: ASGIApp, context: Context, host: str, port: int) -> None:
+        self._watches = context.watches
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=host,
+                port=port,
+                http="httptools",
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=5,
+            )
+        )
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop; waiting callers get the state as it is."""
+        self._watches.close()
+        await super().shutdown(sockets)
 
 
 if __name__ == "__main__":

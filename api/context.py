@@ -7,7 +7,11 @@ from datetime import UTC, datetime
 
 from fastapi import Request
 
+from api.coalescing import Coalescer
+from api.models import InvalidRows
 from api.problems import FORBIDDEN, UNAUTHORIZED, Problem
+from api.snapshots import Snapshot
+from api.watching import Watches
 from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.messages import Times
 from imagemill.domain.pools import Pools
@@ -39,6 +43,12 @@ class Context:
     allow_uncapped: bool = False
     admin_sha256: bytes | None = None
     """The key that may set caps; None: nobody may."""
+    reads: Coalescer[tuple[str, str], Snapshot] = field(default_factory=Coalescer)
+    """Reads of jobs, by tenant and id."""
+    watches: Watches = field(default_factory=Watches)
+    """Who waits for jobs to change."""
+    bad_rows: dict[str, InvalidRows] = field(default_factory=dict)
+    """The bad rows of the last jobs that were asked for."""
 
     @staticmethod
     def now() -> datetime:

@@ -73,15 +73,6 @@ async def create_job(
     return await status_of(parts, owner, accepted.job)
 
 
-@router.get("/{job}", summary="The status of a job")
-async def get_job(job: str, response: Response, parts: Parts, owner: Tenant) -> JobAnswer:
-    """Counts by state, money, rate, what is held and why. ``Retry-After`` says when to ask again."""
-    status = await status_of(parts, owner, job)
-    if status.state not in ENDED:
-        response.headers["Retry-After"] = str(_patience(status))
-    return status
-
-
 @router.get("/{job}/items", summary="A page of items")
 async def list_items(
     *,
@@ -170,11 +161,6 @@ async def cancel_job(job: str, parts: Parts, owner: Tenant) -> JobAnswer:
     if status.state not in ENDED:
         status.state = "cancelling"  # accepted, whether or not the workflow has taken it in yet
     return status
-
-
-def _patience(status: JobAnswer) -> int:
-    """Seconds until a poll is worth it: a twentieth of what is left, between 1 and 30."""
-    return int(min(30, max(1, (status.seconds_left or 0) / 20)))
 
 
 def _position(after: str | None) -> int:

@@ -14,6 +14,8 @@ from imagemill.domain.windows import zone
 INLINE_ITEMS = 10_000
 """More items than this come as a manifest."""
 
+METADATA_PAIRS = 16
+
 
 def _a_sum(text: str) -> str:
     if parse_usd(text) == 0:
@@ -32,6 +34,10 @@ def _a_zone(name: str) -> str:
     return name
 
 
+Metadata = dict[
+    Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^=\x00-\x1f]+$")],
+    Annotated[str, Field(max_length=512, pattern=r"^[^\x00]*$")],
+]
 Sum = Annotated[str, AfterValidator(_a_sum), Field(examples=["25.00"])]
 
 
@@ -154,6 +160,12 @@ class JobBody(Body):
         "taken. None: the first that serves the model.",
     )
     priority: Annotated[int, Field(ge=1, le=5, description="1 goes first.")] = 3
+    metadata: Metadata = Field(
+        default_factory=dict,
+        max_length=METADATA_PAIRS,
+        description="Words of the caller's own, by which jobs can be listed: at most 16 pairs.",
+        examples=[{"shop": "berlin", "feed": "2026-05-01"}],
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> "JobBody":
@@ -267,6 +279,7 @@ class JobAnswer(BaseModel):
     hold: HoldAnswer | None
     failure: Problem | None
     invalid_rows: InvalidRows | None
+    metadata: dict[str, str] = Field(default_factory=dict)
     links: dict[str, str]
 
 
@@ -321,12 +334,20 @@ class ItemAnswer(BaseModel):
 
 
 class ItemPage(BaseModel):
-    """A page of items; ``after`` of the next one is this one's ``last``."""
+    """A page of items; ``after`` of the next one is this one's ``last``.
+
+    A page of one state may be short, or empty, while there are more: go on as long as ``has_more``.
+    """
 
     object: Literal["list"] = "list"
     data: list[ItemAnswer]
     has_more: bool
     last: str | None
+    stale: bool = Field(
+        default=False,
+        description="No worker answers: items of running chunks are as the store has them, and those that "
+        "have ended there since may still read as pending.",
+    )
 
 
 class ReportLineAnswer(BaseModel):

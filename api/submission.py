@@ -101,6 +101,7 @@ def job_start(parts: Context, submission: Submission) -> JobStart:
         cap_nano=submission.cap_nano,
         on_exhausted=submission.on_exhausted,
         warnings=warnings_of(parts, submission),
+        metadata=submission.metadata,
     )
     return JobStart(place=place, summary=summary, first_ask_nano=first_ask(parts, submission))
 
@@ -186,6 +187,7 @@ def record_of(job: str, tenant: str, body: JobBody) -> Submission:
         prices_nano=prices_of(body),
         priority=body.priority,
         pools=body.pools,
+        metadata=body.metadata,
     )
 
 

@@ -66,6 +66,8 @@ class Submission(BaseModel):
     priority: int = 3
     pools: list[str] = Field(default_factory=list)
     """The provider accounts to be paid, in order of choice; none: the first that serves a model."""
+    metadata: dict[str, str] = Field(default_factory=dict)
+    """The submitter's own words, which jobs can be found by."""
 
 
 class Hold(BaseModel):
@@ -155,6 +157,13 @@ class JobSummary(BaseModel):
     """Totals of the chunks that have ended; of the job itself where it has one item."""
     failure: str | None = None
     failure_detail: str | None = None
+    metadata: dict[str, str] = Field(default_factory=dict)
+
+    def believed(self, *, going_on: bool) -> "JobSummary":
+        """The same, unless the engine ended the workflow before it could say so itself."""
+        if going_on or self.state in ENDED:
+            return self
+        return self.model_copy(update={"state": "failed", "failure": "terminated"})
 
 
 class ChunkFacts(BaseModel):

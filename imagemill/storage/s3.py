@@ -133,9 +133,9 @@ class S3Store:
         """Fetch an object of any size into a file."""
         await self._run(partial(self._client.download_file, self.bucket, key, str(target)))
 
-    async def keys(self, prefix: str) -> AsyncIterator[str]:
-        """The keys under a prefix, in order."""
-        token: dict[str, Any] = {}
+    async def keys(self, prefix: str, after: str = "") -> AsyncIterator[str]:
+        """The keys under a prefix, in order; only those that come after a key, if one is given."""
+        token: dict[str, Any] = {"StartAfter": after} if after else {}
         while True:
             page = await self._run(
                 partial(self._client.list_objects_v2, Bucket=self.bucket, Prefix=prefix, **token)

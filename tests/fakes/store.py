@@ -84,10 +84,10 @@ class MemoryStore:
         await self._arrive("download", key)
         target.write_bytes(self._find(key)[0])  # noqa: ASYNC240 - a small file
 
-    async def keys(self, prefix: str) -> AsyncIterator[str]:
+    async def keys(self, prefix: str, after: str = "") -> AsyncIterator[str]:
         await self._arrive("keys", prefix)
         for key in self.written:
-            if key.startswith(prefix):
+            if key.startswith(prefix) and key > after:
                 yield key
 
     def presign_get(self, key: str, seconds: int) -> str:
