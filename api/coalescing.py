@@ -5,7 +5,7 @@ whatever process, is never taken back from the next.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Iterator
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -31,7 +31,7 @@ class Coalescer(Generic[K, V]):
     def __init__(self, at_once: int = AT_ONCE) -> None:
         self.reads = 0
         self._at_once = asyncio.Semaphore(at_once)
-        self._gathering: dict[K, asyncio.Future[V]] = {}
+        self._gathering: dict[K, list[asyncio.Future[V]]] = {}
         self._readers: dict[K, asyncio.Task[None]] = {}
 
     async def read(self, key: K, how: Callable[[], Awaitable[V]]) -> V:
@@ -40,19 +40,17 @@ class Coalescer(Generic[K, V]):
         ``how`` reads what ``key`` stands for, and is called in the name of all who wait for it. What it
         raises is raised for each of them.
         """
-        answer = self._gathering.get(key)
-        if answer is None:
-            answer = self._gathering[key] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[V] = asyncio.get_running_loop().create_future()
+        self._gathering.setdefault(key, []).append(answer)
         if key not in self._readers:
             self._readers[key] = asyncio.create_task(self._serve(key, how))
-        return await asyncio.shield(answer)
+        return await answer
 
     async def _serve(self, key: K, how: Callable[[], Awaitable[V]]) -> None:
         try:
-            rest = 0.0
             while key in self._gathering:
                 rest = await self._serve_once(key, how)
-                await asyncio.sleep(rest)  # noqa: ASYNC110 - nobody is waited for: it is left alone
+                await asyncio.sleep(rest)
         finally:
             del self._readers[key]
 
@@ -61,13 +59,19 @@ class Coalescer(Generic[K, V]):
         clock = asyncio.get_running_loop().time
         async with self._at_once:
             began = clock()
-            answer = self._gathering.pop(key)  # who comes from now on waits for the next
+            asked = self._gathering.pop(key)  # who comes from now on waits for the next
             self.reads += 1
             try:
                 value = await how()
             except Exception as error:  # noqa: BLE001 - it is raised for those who wait
-                answer.set_exception(error)
-                answer.exception()  # they may all have gone
+                for answer in _waiting(asked):
+                    answer.set_exception(error)
             else:
-                answer.set_result(value)
+                for answer in _waiting(asked):
+                    answer.set_result(value)
         return min(REST * (clock() - began), LONGEST_REST)
+
+
+def _waiting(answers: "list[asyncio.Future[V]]") -> "Iterator[asyncio.Future[V]]":
+    """Those whose callers have not gone."""
+    return (answer for answer in answers if not answer.done())

@@ -70,6 +70,10 @@ class Polls:
         tags = ", ".join(headers.getlist("if-none-match")) or None
         parts, owner, job = context(request), tenant(request), scope["path_params"]["job"]
         snapshot, waited = await poll(parts, owner, job, receive, tags=tags, prefer=prefer)
+        if tags and not waited and matches(tags, snapshot.tag):
+            await send({"type": "http.response.start", "status": 304, "headers": _unchanged(snapshot)})
+            await send({"type": "http.response.body"})
+            return
         response = await _response(parts, owner, snapshot, tags, waited)
         await response(scope, receive, send)
 
@@ -139,6 +143,14 @@ async def _response(
         return Response(status_code=304, headers=headers)
     body = await body_of(parts, owner, snapshot)
     return Response(body, media_type="application/json", headers=headers)
+
+
+def _unchanged(snapshot: Snapshot) -> list[tuple[bytes, bytes]]:
+    """The headers of a 304, made once for all who share the snapshot."""
+    if snapshot.unchanged is None:
+        headers = Response(status_code=304, headers=dict(_headers(snapshot, None))).raw_headers
+        snapshot.unchanged = headers
+    return snapshot.unchanged
 
 
 def _headers(snapshot: Snapshot, waited: int | None) -> Iterable[tuple[str, str]]:

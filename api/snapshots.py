@@ -23,6 +23,8 @@ class Snapshot:
         tag: an entity tag of all that they said. It is weak: the rate and the time left, which change
             while nothing happens, are not in it. It is the same in every process.
         number: reads are numbered in the order in which they began.
+        body: the answer to who does not know it yet; made once, when it is first asked for.
+        unchanged: the headers of the answer to who does; likewise.
     """
 
     job: str
@@ -31,6 +33,7 @@ class Snapshot:
     number: int
     chunks: list[bytes] = field(default_factory=list)
     body: bytes | None = None
+    unchanged: list[tuple[bytes, bytes]] | None = None
 
     @cached_property
     def tag(self) -> str:
