@@ -1,6 +1,7 @@
 """``python -m api``: serve the HTTP API; settings come from the environment."""
 
 import argparse
+import gc
 import socket
 import sys
 
@@ -12,6 +13,9 @@ from api.app import connected, make_app
 from api.context import Context
 from imagemill.domain.errors import ImagemillError
 from imagemill.logging import configure
+
+GARBAGE = 20_000
+"""So many new objects make it worth looking for garbage."""
 
 
 def main() -> int:
@@ -34,8 +38,19 @@ async def serve(host: str, port: int) -> int:
     """Connect the parts, then serve."""
     async with connected() as context:
         server = Server(make_app(context), context, host, port)
+        _collect_less()
         await server.serve()
         return 0 if server.started else 3
+
+
+def _collect_less() -> None:
+    """Look for garbage less often, and never at what was there from the start.
+
+    A thousand requests that wait are no garbage, and looking at them over and over costs a third of the time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE, 10, 10)
 
 
 class Server(uvicorn.Server):

@@ -12,7 +12,7 @@ from typing import Annotated
 from fastapi import APIRouter, FastAPI, Header, Request
 from fastapi.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from api.context import Context, context, tenant
 from api.departure import unless_gone
@@ -26,6 +26,7 @@ LONGEST_WAIT = 60
 """Seconds that a caller may wait for a change at most; who asks for more waits so long."""
 
 _WAIT = re.compile(r"\bwait\s*=\s*\"?(\d{1,9})\"?\s*(?:[;,]|$)", re.IGNORECASE)
+_EMPTY: Message = {"type": "http.response.body"}
 _TAG = re.compile(r'(?:W/)?"([^"]*)"')
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -65,17 +66,27 @@ class Polls:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one poll."""
         request = Request(scope, receive)
-        headers = request.headers
-        prefer = ", ".join(headers.getlist("prefer")) or None
-        tags = ", ".join(headers.getlist("if-none-match")) or None
         parts, owner, job = context(request), tenant(request), scope["path_params"]["job"]
+        tags, prefer = _asked(scope)
         snapshot, waited = await poll(parts, owner, job, receive, tags=tags, prefer=prefer)
         if tags and not waited and matches(tags, snapshot.tag):
-            await send({"type": "http.response.start", "status": 304, "headers": _unchanged(snapshot)})
-            await send({"type": "http.response.body"})
+            await send(_unchanged(snapshot))
+            await send(_EMPTY)
             return
         response = await _response(parts, owner, snapshot, tags, waited)
         await response(scope, receive, send)
+
+
+def _asked(scope: Scope) -> tuple[str | None, str | None]:
+    """``If-None-Match`` and ``Prefer``; several lines of a header are one."""
+    tags: list[str] = []
+    prefer: list[str] = []
+    for name, value in scope["headers"]:
+        if name == b"if-none-match":
+            tags.append(value.decode("latin-1"))
+        elif name == b"prefer":
+            prefer.append(value.decode("latin-1"))
+    return ", ".join(tags) or None, ", ".join(prefer) or None
 
 
 def serve_first(app: FastAPI) -> None:
@@ -145,12 +156,12 @@ async def _response(
     return Response(body, media_type="application/json", headers=headers)
 
 
-def _unchanged(snapshot: Snapshot) -> list[tuple[bytes, bytes]]:
-    """The headers of a 304, made once for all who share the snapshot."""
+def _unchanged(snapshot: Snapshot) -> Message:
+    """The start of a 304, whose headers are made once for all who share the snapshot."""
     if snapshot.unchanged is None:
-        headers = Response(status_code=304, headers=dict(_headers(snapshot, None))).raw_headers
-        snapshot.unchanged = headers
-    return snapshot.unchanged
+        snapshot.unchanged = Response(status_code=304, headers=dict(_headers(snapshot, None))).raw_headers
+    # A list of its own: what lies around the application may add to it.
+    return {"type": "http.response.start", "status": 304, "headers": list(snapshot.unchanged)}
 
 
 def _headers(snapshot: Snapshot, waited: int | None) -> Iterable[tuple[str, str]]:

@@ -39,6 +39,8 @@ JOB_ENDED = Kind("job-ended", 409, "The job has ended")
 KEY_REUSED = Kind("idempotency-key-reused", 422, "The idempotency key belongs to another submission")
 TOO_LARGE = Kind("too-large", 413, "The request is too large")
 ESTIMATE_SLOW = Kind("estimate-too-slow", 504, "The estimate takes longer than a caller can wait")
+TOO_MANY_STREAMS = Kind("too-many-streams", 429, "Too many streams of events are open", retry_helps=True)
+NAMED_VARIANTS = Kind("variant-needed", 422, "The item comes in several variants")
 UNAVAILABLE = Kind("unavailable", 503, "A part that the service stands on is away", retry_helps=True)
 OTHER = Kind("http-error", 400, "The request can't be answered")
 BROKEN = Kind("internal-error", 500, "The service made a mistake")
@@ -56,6 +58,8 @@ KINDS = (
     KEY_REUSED,
     TOO_LARGE,
     ESTIMATE_SLOW,
+    TOO_MANY_STREAMS,
+    NAMED_VARIANTS,
     UNAVAILABLE,
     OTHER,
     BROKEN,
