@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import files, health, jobs, polling, problems, usage
+from api import events, files, health, jobs, listing, lookup, polling, problems, usage
 from api.context import Context, hash_key
 from api.limits import BodyLimit
 from imagemill import settings
@@ -65,7 +65,7 @@ def make_app(context: Context | None = None) -> FastAPI:
     app.state.context = context
     problems.install(app)
     app.add_middleware(BodyLimit)
-    for router in (files.router, polling.router, jobs.router, usage.router, health.router):
-        app.include_router(router)
+    for each in (files, listing, polling, events, lookup, jobs, usage, health):
+        app.include_router(each.router)
     polling.serve_first(app)
     return app

@@ -5,7 +5,7 @@ back with the last id that it saw gets the state as it is, if that is another, a
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Literal
 
@@ -87,7 +87,7 @@ class EventStream(Response):
                 await _send(send, event)
         await send({"type": "http.response.body", "body": b""})
 
-    async def _events(self) -> AsyncIterator[bytes]:
+    async def _events(self) -> AsyncGenerator[bytes, None]:
         snapshot = self._first
         if event_id(snapshot) != self._seen:
             yield await self._event("snapshot", snapshot)

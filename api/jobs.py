@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from api.context import Context, context, tenant
 from api.estimates import validate
-from api.items import ended_items, item_answer, items_from
+from api.items import Items
 from api.models import (
     ItemAnswer,
     ItemPage,
@@ -21,7 +21,8 @@ from api.models import (
     ReportAnswer,
     ValidationAnswer,
 )
-from api.problems import INVALID, JOB_ENDED, Problem
+from api.pages import page_of
+from api.problems import JOB_ENDED, Problem
 from api.report import report_of, with_items
 from api.status import status_of, summary_of
 from api.submission import submit
@@ -29,7 +30,6 @@ from imagemill.domain.item import ItemState
 from imagemill.domain.job import ENDED
 from imagemill.domain.messages import BudgetSignal
 from imagemill.domain.money import format_usd, parse_usd
-from imagemill.domain.places import CHUNK_ITEMS
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 Parts = Annotated[Context, Depends(context)]
@@ -85,27 +85,23 @@ async def list_items(
 ) -> ItemPage:
     """Items in the order of the manifest, also while the job runs."""
     summary = await summary_of(parts, owner, job)
-    data: list[ItemAnswer] = []
-    last = None
-    async for position, result in items_from(parts, owner, job, summary, _position(after) + 1):
-        if state is not None and result.state != state:
-            continue
-        if len(data) == limit:
-            return ItemPage(data=data, has_more=True, last=last)
-        data.append(item_answer(parts, result))
-        last = f"{position // CHUNK_ITEMS}.{position % CHUNK_ITEMS}"
-    return ItemPage(data=data, has_more=False, last=last)
+    return await page_of(parts, owner, job, summary, after=after, limit=limit, state=state)
 
 
 @router.get("/{job}/results", summary="All finished items as a stream", response_class=StreamingResponse)
 async def get_results(
     job: str, parts: Parts, owner: Tenant, accept: Annotated[str, Header()] = "application/jsonl"
 ) -> StreamingResponse:
-    """The items that have ended, as JSON lines or (``Accept: text/csv``) as CSV; also while the job runs."""
-    items = ended_items(parts, owner, job, await summary_of(parts, owner, job))
+    """The items that have ended, as JSON lines or (``Accept: text/csv``) as CSV; also while the job runs.
+
+    ``Imagemill-Stale: true`` says that no worker answers: items of running chunks are left out.
+    """
+    items = Items(parts, owner, job, await summary_of(parts, owner, job))
+    await items.ask_around()
+    headers = {"Imagemill-Stale": "true"} if items.stale else None
     if "text/csv" in accept:
-        return StreamingResponse(_as_csv(items), media_type="text/csv")
-    return StreamingResponse(_as_jsonl(items), media_type="application/jsonl")
+        return StreamingResponse(_as_csv(items.ended()), media_type="text/csv", headers=headers)
+    return StreamingResponse(_as_jsonl(items.ended()), media_type="application/jsonl", headers=headers)
 
 
 @router.get("/{job}/report", summary="The receipt of a job that has ended", response_model=ReportAnswer)
@@ -122,7 +118,8 @@ async def get_report(
     report = await report_of(parts, owner, job, summary)
     if not items:
         return report
-    return StreamingResponse(with_items(parts, owner, job, summary, report), media_type="application/json")
+    found = Items(parts, owner, job, summary)
+    return StreamingResponse(with_items(found, report), media_type="application/json")
 
 
 @router.patch("/{job}", status_code=202, summary="Raise or lower a job's cap")
@@ -161,15 +158,6 @@ async def cancel_job(job: str, parts: Parts, owner: Tenant) -> JobAnswer:
     if status.state not in ENDED:
         status.state = "cancelling"  # accepted, whether or not the workflow has taken it in yet
     return status
-
-
-def _position(after: str | None) -> int:
-    if after is None:
-        return -1
-    chunk, _, index = after.partition(".")
-    if not (chunk.isdecimal() and index.isdecimal()):
-        raise Problem(INVALID, f"after: {after!r} is not the 'last' of a page of items")
-    return int(chunk) * CHUNK_ITEMS + int(index)
 
 
 async def _as_jsonl(items: AsyncIterator[ItemAnswer]) -> AsyncIterator[str]:

@@ -190,8 +190,6 @@ class JobSearch:
     name: str | None = None
     """How the name begins."""
     metadata: tuple[tuple[str, str], ...] = ()
-    below: str | None = None
-    """Only jobs whose id is lower, which is to say that they were made before."""
     cut_off: bool = False
     """Jobs that were ended from outside, instead of those that run."""
 

@@ -67,8 +67,6 @@ def query(search: JobSearch) -> str:
     if search.name:
         clauses.append(f"{NAME.name} STARTS_WITH {quoted(search.name)}")
     clauses += [f"{METADATA.name} = {quoted(word(*pair))}" for pair in search.metadata]
-    if search.below:
-        clauses.append(f"WorkflowId < {quoted(search.below)}")
     return " AND ".join(clauses)
 
 

@@ -102,7 +102,6 @@ class MemoryEngine:
             and (search.cut_off or search.state in (None, summary.state))
             and (summary.name or "").startswith(search.name or "")
             and all(summary.metadata.get(key) == value for key, value in search.metadata)
-            and (search.below is None or job < search.below)
         )
         if not fits:
             return None
