@@ -38,12 +38,12 @@ async def serve(host: str, port: int) -> int:
     """Connect the parts, then serve."""
     async with connected() as context:
         server = Server(make_app(context), context, host, port)
-        _collect_less()
+        collect_less()
         await server.serve()
         return 0 if server.started else 3
 
 
-def _collect_less() -> None:
+def collect_less() -> None:
     """Look for garbage less often, and never at what was there from the start.
 
     A thousand requests that wait are no garbage, and looking at them over and over costs a third of the time.
