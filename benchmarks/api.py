@@ -3,8 +3,8 @@
 One API process is pinned to one core (Linux), and polled by `CLIENTS` processes over `CONNECTIONS`
 connections in all, each request with its key. The jobs run while they are polled: each has one chunk whose
 call does not end. All measures are taken side by side in each round, since the machine is never the same
-twice; what counts are the ratios. An acknowledgement is a POST of one item, beside a bare start of a workflow of
-the same type, by turns.
+twice; what counts are the ratios. An acknowledgement is a POST of one item, beside a bare start of a workflow
+of the same type, by turns.
 """
 
 import asyncio
@@ -84,9 +84,8 @@ class OneApi:
         reads, core, began = await self._reads(), self._core(), time.perf_counter()
         told = await asyncio.gather(*(_client(asked) for _ in range(CLIENTS)))
         seconds = time.perf_counter() - began
-        answers = {
-            status: sum(each.get(status, 0) for each in told) / SECONDS for each in told for status in each
-        }
+        statuses = {status for each in told for status in each}
+        answers = {status: sum(each.get(status, 0) for each in told) / SECONDS for status in statuses}
         return Measured(answers, (await self._reads() - reads) / SECONDS, (self._core() - core) / seconds)
 
     async def _reads(self) -> int:
@@ -120,9 +119,8 @@ async def acknowledging(stack: LocalStack, http: httpx2.AsyncClient) -> None:
         posts.append(await _timed(own.submit(f"ack-{number}", 1)))
         starts.append(await _timed(_bare_start(client)))
     post, start = (statistics.median(times[WARM_UP:]) * 1000 for times in (posts, starts))
-    print(
-        f"api acknowledging ms: POST median {post:.1f}, bare start median {start:.1f}, ratio {post / start:.2f}"
-    )
+    ratio = post / start
+    print(f"api acknowledging ms: POST median {post:.1f}, bare start median {start:.1f}, ratio {ratio:.2f}")
 
 
 async def _bare_start(client: Client) -> None:
@@ -169,11 +167,9 @@ async def polling(api: OneApi, jobs: list[str]) -> None:
             f"{sorted({status for each in measured for status in each.answers})}"
         )
     for other in ("nothing, plain", "nothing, framework"):
-        ratios = [a.rate / b.rate for a, b in zip(loads["polls, 304"], loads[other], strict=True)]
-        cores = [
-            (a.rate / a.core) / (b.rate / b.core)
-            for a, b in zip(loads["polls, 304"], loads[other], strict=True)
-        ]
+        pairs = list(zip(loads["polls, 304"], loads[other], strict=True))
+        ratios = [polls.rate / least.rate for polls, least in pairs]
+        cores = [polls.rate / polls.core / (least.rate / least.core) for polls, least in pairs]
         print(
             f"api polls, 304, over {other}: {statistics.median(ratios):.2f}; "
             f"by processor time {statistics.median(cores):.2f}"
