@@ -160,11 +160,13 @@ async def polling(api: OneApi, jobs: list[str]) -> None:
             loads.setdefault(name, []).append(await load)
     for name, measured in loads.items():
         rates = sorted(each.rate for each in measured)
+        reads, core = (
+            statistics.median(each) for each in zip(*((m.reads, m.core) for m in measured), strict=True)
+        )
         print(
             f"api {name:18} a second: median {statistics.median(rates):6.0f}   min {rates[0]:6.0f}   "
-            f"max {rates[-1]:6.0f}   reads of jobs a second {statistics.median(e.reads for e in measured):5.0f}   "
-            f"of a core {statistics.median(e.core for e in measured):.2f}   "
-            f"{sorted({status for each in measured for status in each.answers})}"
+            f"max {rates[-1]:6.0f}   reads of jobs a second {reads:5.0f}   of a core {core:.2f}   "
+            f"answers {sorted({status for each in measured for status in each.answers})}"
         )
     for other in ("nothing, plain", "nothing, framework"):
         pairs = list(zip(loads["polls, 304"], loads[other], strict=True))
