@@ -67,8 +67,9 @@ def query(search: JobSearch) -> str:
     ]
     if search.state and not search.cut_off:
         clauses.append(f"{STATE.name} = {quoted(search.state)}")
-    if search.name:
-        clauses.append(f"{NAME.name} STARTS_WITH {quoted(search.name)}")
+    # STARTS_WITH finds nothing beyond these two signs; every row is compared whole later.
+    if search.name and (beginning := re.split(r'["\\]', search.name)[0]):
+        clauses.append(f"{NAME.name} STARTS_WITH {quoted(beginning)}")
     clauses += [f"{METADATA.name} = {quoted(word(*pair))}" for pair in search.metadata]
     return " AND ".join(clauses)
 

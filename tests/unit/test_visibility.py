@@ -51,6 +51,11 @@ async def test_questions_take_turns_and_too_many_are_sent_away() -> None:
     assert all(isinstance(each, EngineUnavailable) for each in told if each is not None)
 
 
-@pytest.mark.parametrize("text", ["a' OR ImagemillTenant != 'a", "a\\", "a\\' OR 1 = 1 --"])
+@pytest.mark.parametrize("text", ["a' OR ImagemillTenant != 'a", "a\\", "a\\' OR 1 = 1 --", 'a"b'])
 def test_nobody_reaches_another_tenant_by_its_name(text: str) -> None:
     assert LITERAL.sub("?", query(JobSearch("t", name=text))).count("?") == 4
+
+
+def test_a_sign_that_the_engine_can_t_compare_is_left_to_us() -> None:
+    assert "STARTS_WITH 'a'" in query(JobSearch("t", name='a"b'))
+    assert "STARTS_WITH" not in query(JobSearch("t", name="\\b"))
