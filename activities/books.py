@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import json
 
 from temporalio import activity
 
@@ -11,6 +10,7 @@ from activities.heartbeat import heartbeats
 from activities.plans import Plans
 from imagemill.domain.budget import UNKNOWN_MODEL
 from imagemill.domain.catalogue import Catalogue
+from imagemill.domain.index import IndexEntry
 from imagemill.domain.item import ItemRecord, PlannedItem
 from imagemill.domain.job import ChunkFacts, Drift, Report
 from imagemill.domain.messages import (
@@ -150,17 +150,11 @@ class Books:
             catalogue=self._catalogue.version,
             chunks=task.chunks,
         )
-        entry = {
-            "job": task.job,
-            "name": task.summary.name,
-            "state": task.summary.state,
-            "settled_nano": task.summary.ended.settled_nano,
-            "written_off_nano": task.summary.ended.written_off_nano,
-        }
+        entry = IndexEntry.of(task.job, task.summary).model_dump_json(exclude_none=True)
         submitted = int(task.summary.submitted_at.timestamp() * 1000)
         await asyncio.gather(
             self._control.put(report_key(task.tenant, task.job), report.model_dump_json().encode()),
-            self._control.put(index_key(task.tenant, task.job, submitted), json.dumps(entry).encode()),
+            self._control.put(index_key(task.tenant, task.job, submitted), entry.encode()),
         )
 
 

@@ -1,15 +1,22 @@
 """``python -m api``: serve the HTTP API; settings come from the environment."""
 
 import argparse
-import asyncio
+import gc
+import socket
 import sys
 
 import uvicorn
+import uvloop
+from starlette.types import ASGIApp
 
 from api.app import connected, make_app
+from api.context import Context
 from api.server import config_of
 from imagemill.domain.errors import ImagemillError
 from imagemill.logging import configure
+
+GARBAGE = 20_000
+"""So many new objects make it worth looking for garbage."""
 
 
 def main() -> int:
@@ -20,7 +27,7 @@ def main() -> int:
     arguments = parser.parse_args()
     configure("api")
     try:
-        return asyncio.run(serve(arguments.host, arguments.port))
+        return uvloop.run(serve(arguments.host, arguments.port))
     except ImagemillError as error:
         print(f"imagemill api: {error}", file=sys.stderr)  # noqa: T201
         return 2
@@ -31,9 +38,33 @@ def main() -> int:
 async def serve(host: str, port: int) -> int:
     """Connect the parts, then serve."""
     async with connected() as context:
-        server = uvicorn.Server(config_of(make_app(context), host, port))
+        server = Server(make_app(context), context, host, port)
+        collect_less()
         await server.serve()
         return 0 if server.started else 3
+
+
+def collect_less() -> None:
+    """Look for garbage less often, and never at what was there from the start.
+
+    A thousand requests that wait are no garbage, and looking at them over and over costs a third of the time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE, 10, 10)
+
+
+class Server(uvicorn.Server):
+    """Uvicorn, on its quickest loop and parser, which lets those go at once who wait when it stops."""
+
+    def __init__(self, app: ASGIApp, context: Context, host: str, port: int) -> None:
+        self._watches = context.watches
+        super().__init__(config_of(app, host, port))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop; waiting callers get the state as it is."""
+        self._watches.close()
+        await super().shutdown(sockets)
 
 
 if __name__ == "__main__":

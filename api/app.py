@@ -7,7 +7,22 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import described, files, health, jobs, offers, problems, retry, uploads, usage, webhooks
+from api import (
+    described,
+    events,
+    files,
+    health,
+    jobs,
+    listing,
+    lookup,
+    offers,
+    polling,
+    problems,
+    retry,
+    uploads,
+    usage,
+    webhooks,
+)
 from api.accounts import follow_file
 from api.context import Context
 from api.headers import SecurityHeaders
@@ -25,6 +40,10 @@ from imagemill.tenants import Tenants
 ROUTERS = (
     files.router,
     uploads.router,
+    listing.router,
+    polling.router,
+    events.router,
+    lookup.router,
     jobs.router,
     retry.router,
     webhooks.router,
@@ -113,5 +132,6 @@ def make_app(context: Context | None = None) -> FastAPI:
     app.add_middleware(SecurityHeaders)
     for router in ROUTERS:
         app.include_router(router)
+    polling.serve_first(app)
     described.describe(app)
     return app

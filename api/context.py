@@ -5,9 +5,13 @@ from datetime import UTC, datetime
 
 from fastapi import Request
 
+from api.coalescing import Coalescer
 from api.keys import Keyring, bearer, is_same, lacks
+from api.models import InvalidRows
 from api.problems import FORBIDDEN, Problem
 from api.rate import RateLimits
+from api.snapshots import Snapshot
+from api.watching import Watches
 from imagemill.domain.access import Caller, Scope
 from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.messages import Times
@@ -59,6 +63,13 @@ class Context:
         """The pools that a tenant may buy from."""
         return [pool for pool in self.pools.names if self.tenants.may_use_pool(tenant, pool)]
 
+    reads: Coalescer[tuple[str, str], Snapshot] = field(default_factory=Coalescer)
+    """Reads of jobs, by tenant and id."""
+    watches: Watches = field(default_factory=Watches)
+    """Who waits for jobs to change."""
+    bad_rows: dict[str, InvalidRows] = field(default_factory=dict)
+    """The bad rows of the last jobs that were asked for."""
+
     @staticmethod
     def now() -> datetime:
         """The time, in UTC."""
@@ -67,7 +78,7 @@ class Context:
 
 async def context(request: Request) -> Context:
     """The application's parts, for a route."""
-    return _parts(request)
+    return parts_of(request)
 
 
 async def tenant(request: Request) -> str:
@@ -96,7 +107,7 @@ def admit(request: Request, scope: Scope) -> Caller:
     Raises:
         Problem: there is no key, it is not known, it lacks the scope, or it sends too many requests.
     """
-    parts = _parts(request)
+    parts = parts_of(request)
     caller = parts.keys.authenticate(request.headers)
     parts.rates.count(caller, request.scope)
     if scope not in caller.scopes:
@@ -110,13 +121,14 @@ async def administrator(request: Request) -> None:
     Raises:
         Problem: it is not.
     """
-    admin = _parts(request).admin_sha256
+    admin = parts_of(request).admin_sha256
     if admin is None:
         raise Problem(FORBIDDEN, "nobody may do this by HTTP: IMAGEMILL_ADMIN_KEY is not set")
     if not is_same(bearer(request.headers), admin):
         raise Problem(FORBIDDEN, "this takes the operator's key, IMAGEMILL_ADMIN_KEY")
 
 
-def _parts(request: Request) -> Context:
+def parts_of(request: Request) -> Context:
+    """The application's parts, where a route is no dependency's."""
     found: Context = request.app.state.context
     return found

@@ -19,6 +19,7 @@ from api.problems import (
     NOT_FOUND,
     OTHER,
     QUERY_LONG,
+    RATE_LIMITED,
     SLOW,
     TOO_LARGE,
     UNAUTHORIZED,
@@ -104,6 +105,6 @@ def _common(path: str, operation: Mapping[str, Any]) -> Iterator[Kind]:
         yield from (OTHER, TOO_LARGE, SLOW)
     if path.startswith(KEYED):
         yield from (UNAUTHORIZED, FORBIDDEN, UNAVAILABLE)
-        yield from (kind for kind in KINDS if kind.status == 429)
+        yield RATE_LIMITED
         if "{" in path:
             yield NOT_FOUND

@@ -1,14 +1,15 @@
 """The items of a job, ended or not, in the order of its plan: read chunk by chunk from the store.
 
 A chunk that has ended has a results file; of one that runs, its workflow knows what has ended so far.
+Where no worker is there to ask it, the items are answered as the store has them, and the answer says so.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 
 from api.context import Context
 from api.models import AttemptAnswer, ImageAnswer, ItemAnswer
 from imagemill.domain.budget import total
-from imagemill.domain.errors import ObjectMissing
+from imagemill.domain.errors import EngineUnavailable, ObjectMissing
 from imagemill.domain.item import TERMINAL, Attempt, ItemRecord, ItemResult, PlannedItem
 from imagemill.domain.job import JobSummary
 from imagemill.domain.job_states import ENDED
@@ -20,24 +21,93 @@ from imagemill.domain.results import result_of, spent_by
 URL_SECONDS = 3600
 
 
-async def items_from(
-    parts: Context, tenant: str, job: str, summary: JobSummary, start: int = 0
-) -> AsyncIterator[tuple[int, ItemResult]]:
-    """Every item from a position in the plan on, with its position."""
-    for chunk in range(start // CHUNK_ITEMS, summary.chunks):
-        for result in await _chunk(parts, tenant, job, chunk, summary):
-            position = chunk * CHUNK_ITEMS + result.index
-            if position >= start:
-                yield position, result
+class Items:
+    """The items of one job, for one request.
 
+    Attributes:
+        stale: no worker answered, so that items of running chunks are as the store has them. Once one
+            did not, the others are not asked: each silence costs seconds.
+    """
 
-async def ended_items(
-    parts: Context, tenant: str, job: str, summary: JobSummary
-) -> AsyncIterator[ItemAnswer]:
-    """The items that have reached their end state."""
-    async for _, result in items_from(parts, tenant, job, summary):
-        if result.state in TERMINAL:
-            yield item_answer(parts, result)
+    def __init__(self, parts: Context, tenant: str, job: str, summary: JobSummary) -> None:
+        self.stale = False
+        self._parts = parts
+        self._tenant = tenant
+        self._job = job
+        self._summary = summary
+
+    async def going_on_from(
+        self, start: int = 0, skip: Container[int] = ()
+    ) -> AsyncIterator[tuple[int, ItemResult]]:
+        """Every item from a position in the plan on, with its position, but for those of some chunks."""
+        for chunk in range(start // CHUNK_ITEMS, self._summary.chunks):
+            if chunk in skip:
+                continue
+            for result in await self.chunk(chunk):
+                position = chunk * CHUNK_ITEMS + result.index
+                if position >= start:
+                    yield position, result
+
+    async def ended(self) -> AsyncIterator[ItemAnswer]:
+        """The items that have reached their end state."""
+        async for _, result in self.going_on_from():
+            if result.state in TERMINAL:
+                yield item_answer(self._parts, result)
+
+    async def chunk(self, chunk: int) -> list[ItemResult]:
+        """The items of one chunk."""
+        lines = await self.results(chunk)
+        if lines is not None:
+            return [ItemResult.model_validate_json(line) for line in lines.splitlines()]
+        plan = await self.plan(chunk)
+        return await self.told(chunk, [PlannedItem.model_validate_json(line) for line in plan.splitlines()])
+
+    async def results(self, chunk: int) -> bytes | None:
+        """The results file of a chunk, a line an item; None: it has not ended."""
+        try:
+            return await self._parts.control.get(results_key(self._tenant, self._job, chunk))
+        except ObjectMissing:
+            return None
+
+    async def plan(self, chunk: int) -> bytes:
+        """The plan of a chunk, a line an item."""
+        return await self._parts.control.get(plan_key(self._tenant, self._job, chunk))
+
+    async def told(self, chunk: int, items: list[PlannedItem]) -> list[ItemResult]:
+        """What has become of items of a chunk that has no results."""
+        known = await self._known(chunk)
+        return [
+            result_of(
+                item,
+                known.get(item.index) or _untouched(item, self._summary),
+                self._parts.prefix,
+                self._job,
+            )
+            for item in items
+        ]
+
+    async def ask_around(self) -> None:
+        """Find out whether a worker answers, before an answer begins that can't be taken back."""
+        if self._summary.open_chunks:
+            await self._known(min(self._summary.open_chunks))
+        elif self._summary.items == 1:
+            await self._known(0)
+
+    async def _known(self, chunk: int) -> dict[int, ItemRecord]:
+        """What the workflow that runs these items knows of them, or ran them when somebody ended the job."""
+        summary = self._summary
+        if self.stale or (summary.state in ENDED and summary.failure != "terminated"):
+            return {}
+        alone = summary.items == 1
+        if not alone and chunk not in summary.open_chunks:
+            return {}
+        workflow = self._job if alone else chunk_workflow_id(self._job, chunk)
+        try:
+            records = await self._parts.engine.records(workflow)
+        except EngineUnavailable:
+            self.stale = True
+            return {}
+        return {record.index: record for record in records}
 
 
 def item_answer(parts: Context, result: ItemResult) -> ItemAnswer:
@@ -72,38 +142,6 @@ def _attempt(attempt: Attempt) -> AttemptAnswer:
         code=attempt.code,
         request_id=attempt.request_id,
     )
-
-
-async def _chunk(parts: Context, tenant: str, job: str, chunk: int, summary: JobSummary) -> list[ItemResult]:
-    try:
-        lines = await parts.control.get(results_key(tenant, job, chunk))
-        return [ItemResult.model_validate_json(line) for line in lines.splitlines()]
-    except ObjectMissing:
-        pass
-    plan = await parts.control.get(plan_key(tenant, job, chunk))
-    items = [PlannedItem.model_validate_json(line) for line in plan.splitlines()]
-    return await _running(parts, job, chunk, items, summary)
-
-
-async def _running(
-    parts: Context, job: str, chunk: int, items: list[PlannedItem], summary: JobSummary
-) -> list[ItemResult]:
-    known = await _known(parts, job, chunk, summary)
-    return [
-        result_of(item, known.get(item.index) or _untouched(item, summary), parts.prefix, job)
-        for item in items
-    ]
-
-
-async def _known(parts: Context, job: str, chunk: int, summary: JobSummary) -> dict[int, ItemRecord]:
-    """What the workflow that runs these items knows of them, or ran them when somebody ended the job."""
-    if summary.state in ENDED and summary.failure != "terminated":
-        return {}
-    alone = summary.items == 1
-    if not alone and chunk not in summary.open_chunks:
-        return {}
-    records = await parts.engine.records(job if alone else chunk_workflow_id(job, chunk))
-    return {record.index: record for record in records}
 
 
 def _untouched(item: PlannedItem, summary: JobSummary) -> ItemRecord:

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from api.cells import line
 from api.context import Context, context, tenant
 from api.estimates import validate
-from api.items import ended_items, item_answer, items_from
+from api.items import Items
 from api.models import (
     ItemAnswer,
     ItemPage,
@@ -21,6 +21,7 @@ from api.models import (
     ValidationAnswer,
 )
 from api.openapi_headers import headers
+from api.pages import page_of
 from api.problems import (
     ESTIMATE_SLOW,
     INVALID,
@@ -41,7 +42,6 @@ from imagemill.domain.item import ItemState
 from imagemill.domain.job_states import ENDED
 from imagemill.domain.messages import BudgetSignal
 from imagemill.domain.money import format_usd, parse_usd
-from imagemill.domain.places import CHUNK_ITEMS
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 Parts = Annotated[Context, Depends(context)]
@@ -86,17 +86,6 @@ async def create_job(
     return await status_of(parts, owner, accepted.job)
 
 
-@router.get(
-    "/{job}", summary="The status of a job", responses={200: headers("Retry-After"), **problems(JOB_LOST)}
-)
-async def get_job(job: str, response: Response, parts: Parts, owner: Tenant) -> JobAnswer:
-    """Counts by state, money, rate, what is held and why. ``Retry-After`` says when to ask again."""
-    status = await status_of(parts, owner, job)
-    if status.state not in ENDED:
-        response.headers["Retry-After"] = str(_patience(status))
-    return status
-
-
 @router.get("/{job}/items", summary="A page of items", responses=problems(INVALID, JOB_LOST))
 async def list_items(
     *,
@@ -109,16 +98,7 @@ async def list_items(
 ) -> ItemPage:
     """Items in the order of the manifest, also while the job runs."""
     summary = await summary_of(parts, owner, job)
-    data: list[ItemAnswer] = []
-    last = None
-    async for position, result in items_from(parts, owner, job, summary, _position(after) + 1):
-        if state is not None and result.state != state:
-            continue
-        if len(data) == limit:
-            return ItemPage(data=data, has_more=True, last=last)
-        data.append(item_answer(parts, result))
-        last = f"{position // CHUNK_ITEMS}.{position % CHUNK_ITEMS}"
-    return ItemPage(data=data, has_more=False, last=last)
+    return await page_of(parts, owner, job, summary, after=after, limit=limit, state=state)
 
 
 @router.get(
@@ -126,20 +106,24 @@ async def list_items(
     summary="All finished items as a stream",
     response_class=StreamingResponse,
     responses={
-        200: {
-            "content": {form: {"schema": {"type": "string"}} for form in ("application/jsonl", "text/csv")}
-        },
+        200: {"content": {form: {"schema": {"type": "string"}} for form in ("application/jsonl", "text/csv")}}
+        | headers("Imagemill-Stale"),
         **problems(JOB_LOST),
     },
 )
 async def get_results(
     job: str, parts: Parts, owner: Tenant, accept: Annotated[str, Header()] = "application/jsonl"
 ) -> StreamingResponse:
-    """The items that have ended, as JSON lines or (``Accept: text/csv``) as CSV; also while the job runs."""
-    items = ended_items(parts, owner, job, await summary_of(parts, owner, job))
+    """The items that have ended, as JSON lines or (``Accept: text/csv``) as CSV; also while the job runs.
+
+    ``Imagemill-Stale: true`` says that no worker answers: items of running chunks are left out.
+    """
+    items = Items(parts, owner, job, await summary_of(parts, owner, job))
+    await items.ask_around()
+    stale = {"Imagemill-Stale": "true"} if items.stale else None
     if "text/csv" in accept:
-        return StreamingResponse(_as_csv(items), media_type="text/csv")
-    return StreamingResponse(_as_jsonl(items), media_type="application/jsonl")
+        return StreamingResponse(_as_csv(items.ended()), media_type="text/csv", headers=stale)
+    return StreamingResponse(_as_jsonl(items.ended()), media_type="application/jsonl", headers=stale)
 
 
 @router.get(
@@ -161,7 +145,8 @@ async def get_report(
     report = await report_of(parts, owner, job, summary)
     if not items:
         return report
-    return StreamingResponse(with_items(parts, owner, job, summary, report), media_type="application/json")
+    found = Items(parts, owner, job, summary)
+    return StreamingResponse(with_items(found, report), media_type="application/json")
 
 
 @router.patch(
@@ -242,20 +227,6 @@ async def cancel_job(job: str, parts: Parts, owner: Tenant) -> JobAnswer:
     if status.state not in ENDED:
         status.state = "cancelling"  # accepted, whether or not the workflow has taken it in yet
     return status
-
-
-def _patience(status: JobAnswer) -> int:
-    """Seconds until a poll is worth it: a twentieth of what is left, between 1 and 30."""
-    return int(min(30, max(1, (status.seconds_left or 0) / 20)))
-
-
-def _position(after: str | None) -> int:
-    if after is None:
-        return -1
-    chunk, _, index = after.partition(".")
-    if not (chunk.isdecimal() and index.isdecimal()):
-        raise Problem(INVALID, f"after: {after!r} is not the 'last' of a page of items")
-    return int(chunk) * CHUNK_ITEMS + int(index)
 
 
 async def _as_jsonl(items: AsyncIterator[ItemAnswer]) -> AsyncIterator[str]:

@@ -77,6 +77,14 @@ MEANINGS = {
         "within the time that old ones are kept for.",
         "Wait until an old one runs out, or rotate with `keep_old_hours` 0.",
     ),
+    "too-many-streams": Meaning(
+        "As many streams of events are open as one process, or one tenant, may have.",
+        "Close some, or poll: `Prefer: wait` answers as soon as there is a change, too.",
+    ),
+    "variant-needed": Meaning(
+        "The job made several pictures of that id, one for each variant, so the id alone does not say which.",
+        "Add `?variant=` with the name of one of them.",
+    ),
     "rate-limited": Meaning(
         "The key has sent more requests than its limit lets through in so short a time. Nothing was done.",
         "Send the same request again after `Retry-After` seconds. The fields `RateLimit` and "

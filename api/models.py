@@ -24,6 +24,8 @@ from imagemill.domain.windows import zone
 INLINE_ITEMS = 10_000
 """More items than this come as a manifest."""
 
+METADATA_PAIRS = 16
+
 
 def _a_sum(text: str) -> str:
     if parse_usd(text) == 0:
@@ -54,6 +56,10 @@ Sum = Annotated[
 MOST_KEYS = 1000
 MOST_PROBLEMS = 10_000
 """To name each of millions would take minutes and gigabytes."""
+Metadata = dict[
+    Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^=\x00-\x1f]+$")],
+    Annotated[str, Field(max_length=512, pattern=r"^[^\x00]*$")],
+]
 
 
 class Body(BaseModel):
@@ -227,6 +233,12 @@ class JobBody(Body):
     )
     priority: Priority = 3
     webhook: WebhookBody | None = None
+    metadata: Metadata = Field(
+        default_factory=dict,
+        max_length=METADATA_PAIRS,
+        description="Words of the caller's own, by which jobs can be listed: at most 16 pairs.",
+        examples=[{"shop": "berlin", "feed": "2026-05-01"}],
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> "JobBody":
@@ -344,6 +356,7 @@ class JobAnswer(BaseModel):
     hold: HoldAnswer | None
     failure: Problem | None
     invalid_rows: InvalidRows | None
+    metadata: dict[str, str] = Field(default_factory=dict)
     links: dict[str, str]
 
 
@@ -398,12 +411,20 @@ class ItemAnswer(BaseModel):
 
 
 class ItemPage(BaseModel):
-    """A page of items; ``after`` of the next one is this one's ``last``."""
+    """A page of items; ``after`` of the next one is this one's ``last``.
+
+    A page of one state may be short, or empty, while there are more: go on as long as ``has_more``.
+    """
 
     object: Literal["list"] = "list"
     data: list[ItemAnswer]
     has_more: bool
     last: str | None
+    stale: bool = Field(
+        default=False,
+        description="No worker answers: items of running chunks are as the store has them, and those that "
+        "have ended there since may still read as pending.",
+    )
 
 
 class ReportLineAnswer(BaseModel):

@@ -5,6 +5,7 @@ from typing import Any
 HEADERS = {
     "ETag": "The version of what is shown. Sent as `If-None-Match`, it is answered 304 until that changes.",
     "Idempotency-Replayed": "`true`: nothing new was made; this is what the first such request has made.",
+    "Imagemill-Stale": "`true`: no worker answers, so items of running chunks are left out.",
     "Location": "Where to find what was made.",
     "Retry-After": "Seconds after which asking again is worth it.",
     "Vary": "The header of the request that decides in which form it is answered.",

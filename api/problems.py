@@ -61,6 +61,8 @@ HEADERS_LARGE = Kind("headers-too-large", 431, "The headers are too large")
 UPLOAD_DONE = Kind("upload-completed", 409, "The upload has been completed")
 UPLOADS_BUSY = Kind("too-many-uploads", 503, "Too many files are coming in", retry_helps=True)
 ESTIMATE_SLOW = Kind("estimate-too-slow", 504, "The estimate takes longer than a caller can wait")
+TOO_MANY_STREAMS = Kind("too-many-streams", 429, "Too many streams of events are open", retry_helps=True)
+NAMED_VARIANTS = Kind("variant-needed", 422, "The item comes in several variants")
 UNAVAILABLE = Kind("unavailable", 503, "A part that the service stands on is away", retry_helps=True)
 OTHER = Kind("http-error", 400, "The request can't be answered")
 BROKEN = Kind("internal-error", 500, "The service made a mistake")
@@ -89,6 +91,8 @@ KINDS = (
     HEADERS_LARGE,
     UPLOAD_DONE,
     ESTIMATE_SLOW,
+    TOO_MANY_STREAMS,
+    NAMED_VARIANTS,
     UNAVAILABLE,
     UPLOADS_BUSY,
     OTHER,

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 
 from api.context import Context
-from api.items import ended_items
+from api.items import Items
 from api.models import DriftAnswer, ItemCounts, ReportAnswer, ReportLineAnswer
 from api.problems import JOB_RUNS, NO_REPORT, Problem
 from api.status import estimate_answer
@@ -30,13 +30,11 @@ async def report_of(parts: Context, tenant: str, job: str, summary: JobSummary) 
     return _answer(Report.model_validate_json(data))
 
 
-async def with_items(
-    parts: Context, tenant: str, job: str, summary: JobSummary, report: ReportAnswer
-) -> AsyncIterator[str]:
+async def with_items(items: Items, report: ReportAnswer) -> AsyncIterator[str]:
     """The receipt as JSON, and in it each item with its attempts: streamed, since there may be a million."""
     yield report.model_dump_json()[:-1] + ', "data": ['
     separator = ""
-    async for item in ended_items(parts, tenant, job, summary):
+    async for item in items.ended():
         yield separator + item.model_dump_json(exclude={"images"})
         separator = ","
     yield "]}"

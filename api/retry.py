@@ -141,5 +141,6 @@ async def _child(parts: Context, owner: str, job: str, body: RetryBody) -> Submi
         prices_nano=before.prices_nano,
         priority=body.priority or before.priority,
         pools=before.pools if body.pools is None else body.pools,
+        metadata=before.metadata,
         webhook_events=list(body.webhook.events) if body.webhook else [],
     )

@@ -20,6 +20,7 @@ from api.models import (
     JobAnswer,
 )
 from api.problems import JOB_LOST, NOT_FOUND, Problem
+from api.snapshots import Snapshot, next_number, read_facts
 from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.errors import ObjectMissing, explain
 from imagemill.domain.item import Problem as ItemProblem
@@ -30,6 +31,8 @@ from imagemill.domain.places import claim_key, plan_index_key, report_key, reque
 from imagemill.domain.pricing import Estimate
 
 SHOWN_ROWS = 100
+KEPT_ROWS = 100
+"""Of so many jobs the bad rows are kept in memory."""
 
 
 async def summary_of(parts: Context, tenant: str, job: str) -> JobSummary:
@@ -50,11 +53,49 @@ async def summary_of(parts: Context, tenant: str, job: str) -> JobSummary:
 
 async def status_of(parts: Context, tenant: str, job: str) -> JobAnswer:
     """The status of a job."""
+    return await answer_of(parts, tenant, await snapshot_of(parts, tenant, job))
+
+
+async def snapshot_of(parts: Context, tenant: str, job: str) -> Snapshot:
+    """A job as it is now, unparsed: first the job, then those chunks that it said were running.
+
+    A chunk that ends in between keeps its last word in its own memo, and is counted from there.
+
+    Raises:
+        Problem: the tenant has no such job, or it is lost.
+    """
+    number = next_number()
+    data, facts = await _job_data(parts, tenant, job)
+    snapshot = Snapshot(job, data, facts, number)
+    memos = await asyncio.gather(*(parts.engine.chunk_memo(job, chunk) for chunk in snapshot.open_chunks))
+    snapshot.chunks = [memo.data for memo in memos if memo]
+    return snapshot
+
+
+async def answer_of(parts: Context, tenant: str, snapshot: Snapshot) -> JobAnswer:
+    """A snapshot as callers see it."""
+    summary = snapshot.summary
+    rows = await _invalid_rows(parts, tenant, snapshot.job, summary.invalid_rows)
+    return _answer(snapshot.job, summary, snapshot.progress, rows, parts.catalogue)
+
+
+async def body_of(parts: Context, tenant: str, snapshot: Snapshot) -> bytes:
+    """The same as JSON, made once for all who share the snapshot."""
+    if snapshot.body is None:
+        snapshot.body = (await answer_of(parts, tenant, snapshot)).model_dump_json().encode()
+    return snapshot.body
+
+
+async def _job_data(parts: Context, tenant: str, job: str) -> tuple[bytes, dict[str, Any]]:
+    memo = await parts.engine.job_memo(job)
+    if memo:
+        facts = read_facts(memo.data)
+        plain = memo.going_on or facts["state"] in ENDED
+        if plain and facts["state"] != "duplicate" and facts["tenant"] == tenant:
+            return memo.data, facts
     summary = await summary_of(parts, tenant, job)
-    chunks = await asyncio.gather(*(parts.engine.chunk_progress(job, chunk) for chunk in summary.open_chunks))
-    progress = Progress.total([summary.ended, *(chunk for chunk in chunks if chunk)])
-    rows = await _invalid_rows(parts, tenant, job, summary.invalid_rows)
-    return _answer(job, summary, progress, rows, parts.catalogue)
+    data = summary.model_dump_json().encode()
+    return data, read_facts(data)
 
 
 async def _claimed(parts: Context, tenant: str, job: str) -> JobSummary | None:
@@ -79,10 +120,16 @@ async def _reported(parts: Context, tenant: str, job: str) -> JobSummary | None:
 
 
 async def _invalid_rows(parts: Context, tenant: str, job: str, count: int) -> InvalidRows | None:
+    """They are written once, at planning: those who poll a job with bad rows do not read them each time."""
     if not count:
         return None
-    index = json.loads(await parts.control.get(plan_index_key(tenant, job)))
-    return invalid_rows(count, index["problems"])
+    known = parts.bad_rows.get(job)
+    if known is None:
+        index = json.loads(await parts.control.get(plan_index_key(tenant, job)))
+        known = parts.bad_rows[job] = invalid_rows(count, index["problems"])
+        while len(parts.bad_rows) > KEPT_ROWS:
+            parts.bad_rows.pop(next(iter(parts.bad_rows)))
+    return known
 
 
 def invalid_rows(count: int, problems: list[dict[str, Any]]) -> InvalidRows:
@@ -124,6 +171,7 @@ def _answer(
         hold=hold and _hold(hold, catalogue),
         failure=_failure(summary),
         invalid_rows=rows,
+        metadata=summary.metadata,
         links={name: f"/v1/jobs/{job}{path}" for name, path in _LINKS.items()},
     )
 
@@ -168,7 +216,14 @@ def estimate_answer(estimate: Estimate) -> EstimateAnswer:
     )
 
 
-_LINKS = {"self": "", "items": "/items", "results": "/results", "report": "/report", "cancel": "/cancel"}
+_LINKS = {
+    "self": "",
+    "items": "/items",
+    "results": "/results",
+    "report": "/report",
+    "events": "/events",
+    "cancel": "/cancel",
+}
 
 
 def _failure(summary: JobSummary) -> ItemProblem | None:

@@ -157,6 +157,7 @@ def job_start(parts: Context, submission: Submission, warnings: Sequence[str] = 
         cap_nano=submission.cap_nano,
         on_exhausted=submission.on_exhausted,
         warnings=[*warnings_of(parts, submission), *warnings],
+        metadata=submission.metadata,
     )
     return JobStart(
         place=place,
@@ -248,6 +249,7 @@ def record_of(job: str, tenant: str, body: JobBody) -> Submission:
         priority=body.priority,
         pools=body.pools,
         webhook_events=list(body.webhook.events) if body.webhook else [],
+        metadata=body.metadata,
     )
 
 

@@ -39,7 +39,7 @@ class RotateBody(Body):
     secret: Annotated[str, Field(max_length=200), AfterValidator(_a_secret)] | None = Field(
         default=None, description="whsec_ and 24 to 64 bytes in base64; left out: one is made."
     )
-    keep_old_hours: Annotated[float, Field(ge=0, le=LONGEST_OVERLAP)] = 24
+    keep_old_hours: Annotated[float, Field(ge=0, le=LONGEST_OVERLAP, strict=True)] = 24
 
 
 class SecretAnswer(BaseModel):

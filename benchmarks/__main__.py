@@ -3,9 +3,9 @@
 import asyncio
 import sys
 
-from benchmarks import fairness, latency, pace
+from benchmarks import api, fairness, latency, pace
 
-BENCHMARKS = {"latency": latency.main, "pace": pace.main, "fairness": fairness.main}
+BENCHMARKS = {"latency": latency.main, "pace": pace.main, "fairness": fairness.main, "api": api.main}
 
 
 def main(names: list[str]) -> int:

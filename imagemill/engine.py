@@ -4,13 +4,17 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel
+from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import RateLimit
-from temporalio.api.workflowservice.v1 import UpdateTaskQueueConfigRequest
+from temporalio.api.workflowservice.v1 import (
+    DescribeWorkflowExecutionRequest,
+    ListWorkflowExecutionsRequest,
+    UpdateTaskQueueConfigRequest,
+)
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowQueryFailedError
 from temporalio.common import (
     Priority,
-    SearchAttributeKey,
     SearchAttributePair,
     TypedSearchAttributes,
     WorkflowIDReusePolicy,
@@ -20,10 +24,10 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
+from imagemill import visibility
 from imagemill.domain.errors import EngineUnavailable, Misconfigured
 from imagemill.domain.item import ItemRecord
 from imagemill.domain.job import JobSummary, Progress
-from imagemill.domain.job_states import ENDED
 from imagemill.domain.messages import (
     ACCOUNT,
     ASK,
@@ -60,13 +64,14 @@ from imagemill.domain.pace import Pace, PoolNews
 from imagemill.domain.pool_messages import PACE_MEMO, POOL, POOL_NEWS, SET_LIMITS, PoolStart
 from imagemill.domain.tenant import AccountAsk, Caps, TenantAccount
 from imagemill.domain.webhook_messages import REDELIVER, WEBHOOK, WebhookStart, delivery_workflow_id
-from imagemill.ports import Life
+from imagemill.ports import FoundJobs, JobSearch, Life, Memo
 from imagemill.settings import EngineSettings
 
-TENANT_ATTRIBUTE = SearchAttributeKey.for_keyword("ImagemillTenant")
-STATE_ATTRIBUTE = SearchAttributeKey.for_keyword("ImagemillState")
+TENANT_ATTRIBUTE = visibility.TENANT
+STATE_ATTRIBUTE = visibility.STATE
 QUERY_SECONDS = 2.0
 _GOING_ON = (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW)
+_GOING_ON_CODES = frozenset(int(status) for status in _GOING_ON)
 
 
 async def connect(settings: EngineSettings, runtime: Runtime | None = None) -> Client:
@@ -94,10 +99,11 @@ class TemporalEngine:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._visibility = visibility.Turns(visibility.PER_SECOND, visibility.PATIENCE)
 
     async def start_job(self, start: JobStart) -> None:
         """Start a job's workflow, once."""
-        place = start.place
+        place, summary = start.place, start.summary
         try:
             await self._client.start_workflow(
                 JOB,
@@ -105,14 +111,9 @@ class TemporalEngine:
                 id=place.job,
                 task_queue=MAIN_QUEUE,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                memo={SUMMARY_MEMO: start.summary},
+                memo={SUMMARY_MEMO: summary},
                 priority=Priority(priority_key=place.priority, fairness_key=place.tenant),
-                search_attributes=TypedSearchAttributes(
-                    [
-                        SearchAttributePair(TENANT_ATTRIBUTE, place.tenant),
-                        SearchAttributePair(STATE_ATTRIBUTE, start.summary.state),
-                    ]
-                ),
+                search_attributes=visibility.attributes(summary),
             )
         except WorkflowAlreadyStartedError:
             return
@@ -121,22 +122,53 @@ class TemporalEngine:
 
     async def job_summary(self, job: str, run: str | None = None) -> JobSummary | None:
         """What the job's memo says."""
-        try:
-            described = await self._client.get_workflow_handle(job, run_id=run).describe()
-            summary = await described.memo_value(SUMMARY_MEMO, default=None, type_hint=JobSummary)
-            return summary and _believed(summary, described.status)
-        except RPCError as error:
-            _raise_unless_missing(error)
+        memo = await self._memo(job, SUMMARY_MEMO, run)
+        if memo is None:
             return None
+        return JobSummary.model_validate_json(memo.data).believed(going_on=memo.going_on)
 
     async def chunk_progress(self, job: str, chunk: int) -> Progress | None:
         """What a chunk's memo says."""
+        memo = await self.chunk_memo(job, chunk)
+        return None if memo is None else Progress.model_validate_json(memo.data)
+
+    async def job_memo(self, job: str) -> Memo | None:
+        """What the job's memo says, unread."""
+        return await self._memo(job, SUMMARY_MEMO)
+
+    async def chunk_memo(self, job: str, chunk: int) -> Memo | None:
+        """What a chunk's memo says, unread."""
+        return await self._memo(chunk_workflow_id(job, chunk), PROGRESS_MEMO)
+
+    async def find_jobs(self, search: JobSearch, more: bytes = b"") -> FoundJobs:
+        """Jobs by the engine's list."""
+        await self._visibility.wait()
+        request = ListWorkflowExecutionsRequest(
+            namespace=self._client.namespace,
+            page_size=visibility.PAGE,
+            query=visibility.query(search),
+            next_page_token=more,
+        )
         try:
-            described = await self._client.get_workflow_handle(chunk_workflow_id(job, chunk)).describe()
-            return await described.memo_value(PROGRESS_MEMO, default=None, type_hint=Progress)
+            answer = await self._client.workflow_service.list_workflow_executions(request, retry=True)
+        except RPCError as error:
+            raise _unavailable(error) from None
+        jobs = [found for each in answer.executions if (found := visibility.found(each, search))]
+        return FoundJobs(jobs, b"" if search.cut_off else answer.next_page_token)
+
+    async def _memo(self, workflow_id: str, name: str, run: str | None = None) -> Memo | None:
+        """One field of a memo as it travels, which spares decoding what nobody asks for."""
+        which = WorkflowExecution(workflow_id=workflow_id, run_id=run or "")
+        request = DescribeWorkflowExecutionRequest(namespace=self._client.namespace, execution=which)
+        try:
+            answer = await self._client.workflow_service.describe_workflow_execution(request, retry=True)
         except RPCError as error:
             _raise_unless_missing(error)
             return None
+        told = answer.workflow_execution_info
+        if name not in told.memo.fields:
+            return None
+        return Memo(told.memo.fields[name].data, going_on=told.status in _GOING_ON_CODES)
 
     async def records(self, workflow_id: str) -> list[ItemRecord]:
         """The items that a running job or chunk knows of."""
@@ -145,6 +177,8 @@ class TemporalEngine:
             answer: RecordsAnswer = await handle.query(
                 RECORDS, result_type=RecordsAnswer, rpc_timeout=timedelta(seconds=QUERY_SECONDS)
             )
+        except WorkflowQueryFailedError:
+            raise EngineUnavailable(f"{workflow_id} can't be asked just now") from None
         except RPCError as error:
             _raise_unless_missing(error)
             return []
@@ -362,13 +396,6 @@ class TemporalEngine:
             return await self._client.service_client.check_health(timeout=timedelta(seconds=2))
         except RPCError:
             return False
-
-
-def _believed(summary: JobSummary, status: WorkflowExecutionStatus | None) -> JobSummary:
-    """What the memo says, unless the engine ended the workflow before it could say so itself."""
-    if status in _GOING_ON or summary.state in ENDED:
-        return summary
-    return summary.model_copy(update={"state": "failed", "failure": "terminated"})
 
 
 def _raise_unless_missing(error: RPCError) -> None:

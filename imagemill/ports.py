@@ -214,6 +214,44 @@ class Life:
     ended_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Memo:
+    """What a workflow last said of itself: JSON as it wrote it. Does it go on, or has it ended?"""
+
+    data: bytes
+    going_on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JobSearch:
+    """Which jobs of a tenant are looked for; None: whatever it is."""
+
+    tenant: str
+    state: str | None = None
+    name: str | None = None
+    """How the name begins."""
+    metadata: tuple[tuple[str, str], ...] = ()
+    cut_off: bool = False
+    """Jobs that were ended from outside, instead of those that run."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundJob:
+    """A job as the engine's list has it, which may be a moment behind."""
+
+    job: str
+    summary: JobSummary
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FoundJobs:
+    """Running jobs, the last started first; ``more`` asks for the rest, if it is not empty."""
+
+    jobs: Sequence[FoundJob]
+    more: bytes = b""
+
+
 class Engine(Protocol):
     """The durable engine. All methods raise EngineUnavailable (try again)."""
 
@@ -225,6 +263,15 @@ class Engine(Protocol):
 
     async def chunk_progress(self, job: str, chunk: int) -> Progress | None:
         """What a chunk's memo says; None where there is none yet."""
+
+    async def job_memo(self, job: str) -> Memo | None:
+        """A job's memo, unread: a ``JobSummary``. None where the engine does not know it (any more)."""
+
+    async def chunk_memo(self, job: str, chunk: int) -> Memo | None:
+        """A chunk's memo, unread: a ``Progress``. None where there is none yet."""
+
+    async def find_jobs(self, search: JobSearch, more: bytes = b"") -> FoundJobs:
+        """Jobs by the engine's list, at most a thousand at once; it may be a moment behind."""
 
     async def records(self, workflow_id: str) -> list[ItemRecord]:
         """The items that a running job or chunk knows of. EngineUnavailable where no worker answers."""

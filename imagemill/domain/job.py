@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from imagemill.domain.item import ItemState
-from imagemill.domain.job_states import JobState
+from imagemill.domain.job_states import ENDED, JobState
 from imagemill.domain.pricing import Estimate
 from imagemill.domain.request import ImageSettings
 
@@ -74,6 +74,8 @@ class Submission(BaseModel):
     """The provider accounts to be paid, in order of choice; none: the first that serves a model."""
     webhook_events: list[str] = Field(default_factory=list)
     """What its webhook is to be told; where that is, is in ``webhook.json``."""
+    metadata: dict[str, str] = Field(default_factory=dict)
+    """The submitter's own words, which jobs can be found by."""
 
 
 class Hold(BaseModel):
@@ -180,6 +182,13 @@ class JobSummary(BaseModel):
     """Totals of the chunks that have ended; of the job itself where it has one item."""
     failure: str | None = None
     failure_detail: str | None = None
+    metadata: dict[str, str] = Field(default_factory=dict)
+
+    def believed(self, *, going_on: bool) -> "JobSummary":
+        """The same, unless the engine ended the workflow before it could say so itself."""
+        if going_on or self.state in ENDED:
+            return self
+        return self.model_copy(update={"state": "failed", "failure": "terminated"})
 
 
 class ChunkFacts(BaseModel):

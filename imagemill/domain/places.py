@@ -92,7 +92,12 @@ def report_key(tenant: str, job: str) -> str:
 
 def index_key(tenant: str, job: str, milliseconds: int) -> str:
     """The job in the list of ended ones, newest first in the order of keys (control)."""
-    return f"{index_prefix(tenant)}{10**14 - milliseconds:015d}-{job}.json"
+    return f"{index_prefix(tenant)}{index_place(job, milliseconds)}.json"
+
+
+def index_place(job: str, milliseconds: int) -> str:
+    """Where a job stands among all jobs, the newest first: these sort as text."""
+    return f"{10**14 - milliseconds:015d}-{job}"
 
 
 def index_prefix(tenant: str) -> str:

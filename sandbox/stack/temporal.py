@@ -13,7 +13,12 @@ from sandbox.stack.part import BACKEND, Part
 from sandbox.stack.ports import HOST, PortBook
 
 NAMESPACE = "default"
-SEARCH_ATTRIBUTES = ("ImagemillTenant", "ImagemillState")
+SEARCH_ATTRIBUTES = {
+    "ImagemillTenant": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "ImagemillState": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "ImagemillName": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "ImagemillMetadata": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
+}
 # Fairness keys are ignored without the first. The second ends a stopping worker's polls on the server's side:
 # without it a task may be handed to a poll that its worker has just given up, and is lost until it times out.
 # The others let a workflow's steps follow each other at once: by default a queue hands on about 20 a second
@@ -88,11 +93,8 @@ class Temporal(Part):
 
 async def _add_search_attributes(client: Client) -> None:
     """Adds what is missing: the server's own flag for that is ignored on a database that exists."""
-    keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
     await client.operator_service.add_search_attributes(
-        AddSearchAttributesRequest(
-            namespace=client.namespace, search_attributes=dict.fromkeys(SEARCH_ATTRIBUTES, keyword)
-        ),
+        AddSearchAttributesRequest(namespace=client.namespace, search_attributes=SEARCH_ATTRIBUTES),
         timeout=timedelta(seconds=2),
     )
 

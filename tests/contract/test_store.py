@@ -201,6 +201,8 @@ async def test_keys_under_a_prefix_come_in_order_and_no_others(store: ObjectStor
 
     assert [key async for key in store.keys(f"{home}/a/")] == [f"{home}/a/{n}" for n in ("1", "10", "2/x")]
     assert [key async for key in store.keys(f"{home}/none/")] == []
+    assert [key async for key in store.keys(f"{home}/a/", f"{home}/a/10")] == [f"{home}/a/2/x"]
+    assert [key async for key in store.keys(f"{home}/a/", f"{home}/a/11")] == [f"{home}/a/2/x"]
 
 
 async def test_keys_after_one_that_is_there_or_not(store: ObjectStore) -> None:
@@ -219,6 +221,7 @@ async def test_keys_go_on_beyond_a_page_of_a_thousand(store: ObjectStore) -> Non
         await asyncio.gather(*(store.put(key, b"") for key in wanted[start : start + 100]))
 
     assert [key async for key in store.keys(f"{home}/")] == wanted
+    assert [key async for key in store.keys(f"{home}/", wanted[1])] == wanted[2:]
 
 
 async def test_keys_go_on_after_one_of_them(store: ObjectStore) -> None:

@@ -1,8 +1,11 @@
 """The durable engine in memory: it starts nothing, and remembers what it was told."""
 
+from datetime import datetime
+
 from imagemill.domain.errors import EngineUnavailable
 from imagemill.domain.item import ItemRecord
 from imagemill.domain.job import JobSummary, Progress
+from imagemill.domain.job_states import ENDED
 from imagemill.domain.messages import (
     AccountStart,
     BudgetSignal,
@@ -14,7 +17,7 @@ from imagemill.domain.messages import (
 )
 from imagemill.domain.tenant import AccountAsk, Caps, TenantAccount
 from imagemill.domain.webhook_messages import WebhookStart
-from imagemill.ports import Life
+from imagemill.ports import FoundJob, FoundJobs, JobSearch, Life, Memo
 
 
 class MemoryEngine:
@@ -28,6 +31,11 @@ class MemoryEngine:
         deliveries: the deliveries that were started, in order, and whether again.
         estimated: what the next estimate answers; None: it takes too long.
         told: what accounts were told, in order.
+        visible: what the list of jobs says of them, where it is behind.
+        started: when jobs were started, if that was not when they were submitted.
+        cut_off: jobs that were ended from outside.
+        list_page: how many jobs a page of the list has.
+        unanswered: no worker answers questions for records.
         away: so many of the next calls raise EngineUnavailable and do nothing.
         starts_away: the same of the next starts of jobs.
     """
@@ -39,6 +47,11 @@ class MemoryEngine:
         self.chunks: dict[tuple[str, int], Progress] = {}
         self.inspected: dict[tuple[str, int], InspectedChunk] = {}
         self.known_records: dict[str, list[ItemRecord]] = {}
+        self.visible: dict[str, JobSummary] = {}
+        self.started: dict[str, datetime] = {}
+        self.cut_off: set[str] = set()
+        self.list_page = 1000
+        self.unanswered = False
         self.cancelled: list[str] = []
         self.paused: list[str] = []
         self.priorities: list[tuple[str, int]] = []
@@ -66,13 +79,47 @@ class MemoryEngine:
 
     async def job_summary(self, job: str, run: str | None = None) -> JobSummary | None:
         self._arrive()
-        return self.summaries.get(job) if run is None else self.runs.get((job, run))
+        summary = self.summaries.get(job) if run is None else self.runs.get((job, run))
+        return summary and summary.believed(going_on=job not in self.cut_off)
 
     async def chunk_progress(self, job: str, chunk: int) -> Progress | None:
         self._arrive()
         return self.chunks.get((job, chunk))
 
+    async def job_memo(self, job: str) -> Memo | None:
+        summary = await self.job_summary(job)
+        return None if summary is None else Memo(summary.model_dump_json().encode(), going_on=True)
+
+    async def chunk_memo(self, job: str, chunk: int) -> Memo | None:
+        progress = await self.chunk_progress(job, chunk)
+        return None if progress is None else Memo(progress.model_dump_json().encode(), going_on=True)
+
+    async def find_jobs(self, search: JobSearch, more: bytes = b"") -> FoundJobs:
+        self._arrive()
+        jobs = [found for job in self.summaries if (found := self._found(job, search))]
+        jobs.sort(key=lambda found: found.started_at, reverse=True)
+        start = int(more or 0)
+        rest = start + self.list_page
+        return FoundJobs(jobs[start:rest], str(rest).encode() if len(jobs) > rest else b"")
+
+    def _found(self, job: str, search: JobSearch) -> FoundJob | None:
+        summary = self.visible.get(job, self.summaries[job])
+        listed = (job in self.cut_off) == search.cut_off and (search.cut_off or summary.state not in ENDED)
+        fits = (
+            listed
+            and summary.tenant == search.tenant
+            and (search.cut_off or search.state in (None, summary.state))
+            and (summary.name or "").startswith(search.name or "")
+            and all(summary.metadata.get(key) == value for key, value in search.metadata)
+        )
+        if not fits:
+            return None
+        summary = summary.believed(going_on=not search.cut_off)
+        return FoundJob(job, summary, self.started.get(job, summary.submitted_at))
+
     async def records(self, workflow_id: str) -> list[ItemRecord]:
+        if self.unanswered:
+            raise EngineUnavailable
         return self.known_records.get(workflow_id, [])
 
     async def cancel_job(self, job: str) -> bool:

@@ -15,13 +15,16 @@ from schemathesis import Case, GenerationMode
 
 from api.app import make_app
 from api.described import KEYED
-from tests.contract.api.world import ENDED, FILE, OURS, RUNNING, THEIRS, UPLOAD, served, world
+from tests.contract.api.world import ENDED, EVENT, FILE, OURS, RUNNING, THEIRS, UPLOAD, served, world
 
 MADE = {
     "job": (RUNNING, ENDED),
     "file_id": (FILE, FILE),
     "upload_id": (UPLOAD, UPLOAD),
     "number": ("1", "1"),
+    "custom_id": ("sku-0", "sku-0"),
+    "n": ("1", "1"),
+    "event": (EVENT, EVENT),
 }
 """By the name of the parameter in a path, what our tenant has made."""
 
@@ -30,7 +33,13 @@ MISSING = {
     "file_id": "file_" + "9" * 26,
     "upload_id": "upload_" + "9" * 26,
     "number": "1",
+    "custom_id": "sku-9",
+    "n": "1",
+    "event": "evt_" + "9" * 32,
 }
+
+NOT_YET = {"/v1/jobs/{job}/events": RUNNING, "/v1/jobs/{job}/items/{custom_id}/images/{n}": RUNNING}
+"""For which job our own tenant would be answered without end, or has nothing yet."""
 """The same, of what nobody has made."""
 
 NOBODYS = {"model", "name"}
@@ -104,6 +113,7 @@ def test_anothers_id_is_answered_like_one_that_does_not_exist(
     made = {name: MADE[name][which] for name in operation.names}
     missing = {name: MISSING[name] for name in operation.names}
     strategy = document[operation.path][operation.method].as_strategy(generation_mode=GenerationMode.POSITIVE)
+    not_yet = NOT_YET.get(operation.path) == made.get("job", "none")
     statuses: set[int] = set()
     own: set[int] = set()
 
@@ -113,12 +123,13 @@ def test_anothers_id_is_answered_like_one_that_does_not_exist(
         hidden = answered(case, their_address, THEIRS, made)
         assert hidden == answered(case, their_address, THEIRS, missing)
         statuses.add(hidden[0])
-        own.add(answered(case, our_address, OURS, made)[0])
+        if not not_yet:
+            own.add(answered(case, our_address, OURS, made)[0])
 
     ask()
     assert 404 in statuses
     assert statuses <= {404, 422}
-    assert own - {404, 422}, "our own tenant must find what it has made"
+    assert not_yet or own - {404, 422}, "our own tenant must find what it has made"
 
 
 @pytest.mark.parametrize("operation", lists(), ids=lambda each: each.path)

@@ -34,6 +34,7 @@ from imagemill.domain.request import ImageSettings
 from imagemill.domain.tenant import Caps
 from imagemill.settings import WorkSettings
 from imagemill.tenants import Tenants
+from imagemill.webhook_log import Delivery, WebhookLog
 from tests.fakes.engine import MemoryEngine
 from tests.fakes.store import MemoryStore
 
@@ -44,6 +45,7 @@ FILE = "file_" + "0" * 26
 UPLOAD = "upload_69RHKWJ1001111111111111111"
 """An upload lasts a day: it was begun in the year 9000."""
 RUNNING, ENDED = "job_" + "1" * 26, "job_" + "2" * 26
+EVENT = "evt_" + "1" * 32
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
@@ -78,6 +80,8 @@ async def world() -> World:
     facts = FileFacts(id=FILE, bytes=25, filename="shop.csv", content_type="text/csv")
     await note(control, "ours", facts)
     await _begin(control)
+    delivery = Delivery(event=EVENT, job=ENDED, type="job.completed", host="hooks.example", created_at=NOW)
+    await WebhookLog(control, "ours").open(delivery, b"{}")
     for job in (RUNNING, ENDED):
         await _plan(control, engine, job)
     await _end(control, engine, ENDED)

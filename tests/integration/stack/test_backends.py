@@ -102,7 +102,8 @@ async def test_the_engine_knows_our_search_attributes(stack: LocalStack) -> None
     known = await client.operator_service.list_search_attributes(
         ListSearchAttributesRequest(namespace="default")
     )
-    assert {"ImagemillTenant", "ImagemillState"} <= set(known.custom_attributes)
+    ours = {"ImagemillTenant", "ImagemillState", "ImagemillName", "ImagemillMetadata"}
+    assert ours <= set(known.custom_attributes)
 
 
 async def test_other_terminals_find_the_stack(stack: LocalStack) -> None:
