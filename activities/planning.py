@@ -17,7 +17,7 @@ from pathlib import Path
 from temporalio import activity
 
 from activities.heartbeat import heartbeats
-from activities.seen import Seen
+from imagemill.seen import Seen
 from imagemill.claims import claim
 from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.errors import InvalidInput

@@ -10,7 +10,7 @@ class Seen:
 
     def __init__(self) -> None:
         # An empty name makes a private file that the system removes; the page cache is bounded.
-        self._database = sqlite3.connect("", isolation_level=None)
+        self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._database.execute("create table seen (hash blob primary key, line integer) without rowid")
         self._database.execute("begin")
 
