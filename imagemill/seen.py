@@ -17,11 +17,10 @@ class Seen:
     def first_line(self, text: str, line: int) -> int | None:
         """Remember the text. Answers where it was seen before, or None if it is new."""
         key = hashlib.blake2b(text.encode(), digest_size=16).digest()
+        if self._database.execute("insert or ignore into seen values (?, ?)", (key, line)).rowcount:
+            return None
         found = self._database.execute("select line from seen where hash = ?", (key,)).fetchone()
-        if found:
-            return int(found[0])
-        self._database.execute("insert into seen values (?, ?)", (key, line))
-        return None
+        return int(found[0])
 
     def __enter__(self) -> "Seen":
         return self

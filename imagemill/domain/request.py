@@ -99,14 +99,15 @@ class ImageSettings(BaseModel):
     @property
     def named(self) -> list[tuple[str, str]]:
         """Each reference, with its place: ``images/2``, ``mask``."""
-        return _named(self.images or (), self.mask, self.markup)
+        return named(self.images or (), self.mask, self.markup)
 
     def _said(self) -> dict[str, Any]:
         names = ImageSettings.model_fields
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
-def _named(images: Sequence[str], mask: str | None, markup: str | None) -> list[tuple[str, str]]:
+def named(images: Sequence[str], mask: str | None, markup: str | None) -> list[tuple[str, str]]:
+    """Each reference, with its place: ``images/2``, ``mask``."""
     extras = (("mask", mask), ("markup", markup))
     return [
         *((f"images/{number}", reference) for number, reference in enumerate(images)),
@@ -166,7 +167,7 @@ class ImageRequest(BaseModel):
     @property
     def named(self) -> list[tuple[str, str]]:
         """Each reference, with its place: ``images/2``, ``mask``."""
-        return _named(self.images, self.mask, self.markup)
+        return named(self.images, self.mask, self.markup)
 
     @property
     def extension(self) -> str:
