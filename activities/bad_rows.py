@@ -1,4 +1,4 @@
-"""The bad rows of a manifest: the first of them at hand, all of them in a file where somebody asks for all."""
+"""The bad rows of a manifest: the first at hand, all of them in a file where somebody asks for all."""
 
 import json
 import tempfile

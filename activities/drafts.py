@@ -10,7 +10,8 @@ from imagemill.inputs.reference import Rules
 from imagemill.manifest import Row
 from imagemill.ports import Rendered, TemplateRenderer
 
-BATCH = 200
+BATCH = 100
+"""Rows that are rendered, and drafts that are checked, at once."""
 BATCH_CHARACTERS = 8_000_000
 
 
