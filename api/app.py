@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import files, health, jobs, problems, usage
+from api import files, health, jobs, problems, usage, validations
 from api.context import Context, hash_key
 from api.limits import BodyLimit
 from imagemill import settings
@@ -65,6 +65,6 @@ def make_app(context: Context | None = None) -> FastAPI:
     app.state.context = context
     problems.install(app)
     app.add_middleware(BodyLimit)
-    for router in (files.router, jobs.router, usage.router, health.router):
+    for router in (files.router, jobs.router, validations.router, usage.router, health.router):
         app.include_router(router)
     return app

@@ -19,12 +19,12 @@ from api.models import (
     JobBody,
     JobPatch,
     ReportAnswer,
-    ValidationAnswer,
 )
 from api.problems import INVALID, JOB_ENDED, Problem
 from api.report import report_of, with_items
 from api.status import status_of, summary_of
 from api.submission import submit
+from api.validations import ValidationAnswer
 from imagemill.domain.item import ItemState
 from imagemill.domain.job import ENDED
 from imagemill.domain.messages import BudgetSignal

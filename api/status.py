@@ -7,7 +7,6 @@ and counts never go backwards.
 import asyncio
 import json
 from datetime import UTC, datetime
-from typing import Any
 
 from api.context import Context
 from api.models import (
@@ -81,12 +80,7 @@ async def _invalid_rows(parts: Context, tenant: str, job: str, count: int) -> In
     if not count:
         return None
     index = json.loads(await parts.control.get(plan_index_key(tenant, job)))
-    return invalid_rows(count, index["problems"])
-
-
-def invalid_rows(count: int, problems: list[dict[str, Any]]) -> InvalidRows:
-    """The bad rows, the first of them in words."""
-    return InvalidRows(count=count, first=[InvalidRow(**row) for row in problems[:SHOWN_ROWS]])
+    return InvalidRows(count=count, first=[InvalidRow(**row) for row in index["problems"][:SHOWN_ROWS]])
 
 
 def _sum(parts: list[Progress]) -> Progress:

@@ -20,6 +20,7 @@ PROMPT_CHARACTERS = 32_000
 
 OutputFormat = Literal["png", "jpeg", "webp"]
 Size = Annotated[str, Field(pattern=r"^(auto|[1-9]\d{1,4}x[1-9]\d{1,4})$", examples=["1024x1024"])]
+Quality = Literal["low", "medium", "high", "xhigh", "max", "auto", "standard", "hd"]
 EXTENSIONS: dict[str, str] = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 MOST_IMAGES = 16
 """The provider's limit on the images that a request is given."""
@@ -65,7 +66,7 @@ class ImageSettings(BaseModel):
 
     model: str | None = Field(default=None, max_length=100, examples=["gpt-image-2.5-flare"])
     size: Size | None = None
-    quality: Literal["low", "medium", "high", "xhigh", "max", "auto", "standard", "hd"] | None = None
+    quality: Quality | None = None
     """``standard`` and ``hd`` are old spellings of ``medium`` and ``high``."""
     output_format: OutputFormat | None = None
     output_compression: int | None = Field(default=None, ge=0, le=100, strict=True)

@@ -8,6 +8,8 @@ from liquid.exceptions import LiquidError
 from imagemill.templating.environment import TEMPLATE_CHARACTERS, make_environment
 
 ROW = "row"
+HINTS = 10
+"""So many unknown columns of a template get a hint at what may be meant."""
 
 
 def template_problems(
@@ -42,11 +44,13 @@ def template_problems(
 
 
 def _column_problems(uses: list[object], columns: list[str]) -> list[str]:
-    found = []
+    found: list[str] = []
     for segments in uses:
         column = segments[1] if isinstance(segments, list | tuple) and len(segments) > 1 else None
         if isinstance(column, str) and column not in columns:
-            found.append(f"there is no column {column!r}{_near(column, columns)}")
+            # Looking for a name that is near takes long among many columns.
+            near = _near(column, columns) if len(found) < HINTS else ""
+            found.append(f"there is no column {column!r}{near}")
     return list(dict.fromkeys(found))
 
 
