@@ -3,9 +3,14 @@
 import asyncio
 import sys
 
-from benchmarks import fairness, latency, pace
+from benchmarks import fairness, latency, pace, planning
 
-BENCHMARKS = {"latency": latency.main, "pace": pace.main, "fairness": fairness.main}
+BENCHMARKS = {
+    "latency": latency.main,
+    "pace": pace.main,
+    "fairness": fairness.main,
+    "planning": planning.main,
+}
 
 
 def main(names: list[str]) -> int:
