@@ -1,5 +1,6 @@
 """Is a template sound? Asked at submission, before a row is read."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -8,6 +9,10 @@ from liquid.exceptions import LiquidError
 from imagemill.templating.environment import TEMPLATE_CHARACTERS, make_environment
 
 ROW = "row"
+TAG_CHARACTERS = 1_000
+"""A longer output or tag is refused."""
+_CLOSING = {"{{": "}}", "{%": "%}"}
+_OPENED = re.compile(r"\{[{%]")
 HINTS = 10
 """So many unknown columns of a template get a hint at what may be meant."""
 
@@ -24,6 +29,8 @@ def template_problems(
     """
     if len(text) > TEMPLATE_CHARACTERS:
         return [f"the template has {len(text)} characters; at most {TEMPLATE_CHARACTERS} are allowed"]
+    if problem := _delimiter_problem(text):
+        return [f"not a Liquid template: {problem}"]
     environment = make_environment()
     try:
         analysis = environment.from_string(text).analyze()
@@ -41,6 +48,20 @@ def template_problems(
         elif name == ROW and columns is not None:
             found += _column_problems([use.segments for use in uses], list(columns))
     return found
+
+
+def _delimiter_problem(text: str) -> str | None:
+    """What is open or too long, found in one pass: the parser's own time grows with its square or cube."""
+    place = 0
+    while opened := _OPENED.search(text, place):
+        closing = _CLOSING[opened[0]]
+        end = text.find(closing, opened.end())
+        if end < 0:
+            return f"expected {closing!r}, found end of file"
+        if end - opened.start() > TAG_CHARACTERS:
+            return f"more than {TAG_CHARACTERS} characters between {opened[0]!r} and {closing!r}"
+        place = end + len(closing)
+    return None
 
 
 def _column_problems(uses: list[object], columns: list[str]) -> list[str]:
