@@ -53,8 +53,7 @@ def check_head(head: bytes, form: Format, encoding: Encoding = "auto") -> list[s
     """
     whole = len(head) < HEAD_BYTES
     if head.startswith(GZIP):
-        head, ended = unpack_head(head, HEAD_BYTES)
-        whole = ended and len(head) < HEAD_BYTES
+        head, whole = unpack_head(head, HEAD_BYTES, whole=whole)
     if form == "merchant-xml":
         _check_not_empty(head.strip())
         merchant.check_xml(head, encoding, whole=whole)

@@ -29,17 +29,25 @@ def open_bytes(path: Path) -> BinaryIO:
     return io.BufferedReader(_Unpacked(source), 1 << 16)
 
 
-def unpack_head(head: bytes, most: int) -> tuple[bytes, bool]:
+def unpack_head(head: bytes, most: int, *, whole: bool) -> tuple[bytes, bool]:
     """The first bytes of what a gzip's first bytes hold, and whether that is all of it.
+
+    Args:
+        head: the gzip's first bytes.
+        most: so many are unpacked at most.
+        whole: whether they are all of its bytes.
 
     Raises:
         InvalidInput: it is no sound gzip.
     """
     unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
-        return unpacker.decompress(head, most), unpacker.eof
+        unpacked = unpacker.decompress(head, most)
     except zlib.error as error:
         raise _damaged(error) from None
+    if whole and len(unpacked) < most and not unpacker.eof:
+        raise _damaged(EOFError("its end is missing"))
+    return unpacked, unpacker.eof and len(unpacked) < most
 
 
 class _Unpacked(io.RawIOBase):
