@@ -47,7 +47,8 @@ def unpack_head(head: bytes, most: int, *, whole: bool) -> tuple[bytes, bool]:
         raise _damaged(error) from None
     if whole and len(unpacked) < most and not unpacker.eof:
         raise _damaged(EOFError("its end is missing"))
-    return unpacked, unpacker.eof and len(unpacked) < most
+    ended = unpacker.eof and not unpacker.unused_data  # else another part follows
+    return unpacked, ended and len(unpacked) < most
 
 
 class _Unpacked(io.RawIOBase):

@@ -188,6 +188,10 @@ def test_dialects_of_csv(tmp_path: Path, data: bytes, found: list[Row]) -> None:
 
 def test_gzip_of_several_parts_is_one_file(tmp_path: Path) -> None:
     data = gzip.compress(b"id\n1\n") + gzip.compress(b"2\n")
+    feed = gzip.compress(b"<rss><item><id>1</id>") + gzip.compress(b"</item></rss>")
+
+    assert check_head(feed, "merchant-xml") is None
+    assert len(rows(tmp_path, feed, "merchant-xml")) == 1
     assert [row.values for row in rows(tmp_path, data)] == [{"id": "1"}, {"id": "2"}]
 
 
