@@ -13,9 +13,9 @@ row in the worker; the renderer takes 75 to 80 more, in a process of its own):
     after 75-95: 20 rows to drafts and back through the pipe, 15 ids and names seen before, 10 reading CSV;
                 the renderer works on the next rows meanwhile
 
-On two busy cores (load 10), in one run: 100,000 rows validated in 52 s, 1,000,000 in 597 s and planned in 445 s;
-peaks of 206 MiB in the worker, 243 in the API and 28 in a renderer. The store of the local stack, which is not
-ours, took 694.
+In one run on two cores at a load of 10: 100,000 rows validated in 52 s, 1,000,000 in 597 s, and planned in
+445 s; peaks of 206 MiB in the worker, 243 in the API and 28 in a renderer. The store of the local stack,
+which is not ours, took 694.
 """
 
 import asyncio

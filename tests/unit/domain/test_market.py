@@ -12,7 +12,7 @@ from imagemill.domain.request import ImageRequest, ImageSettings
 CATALOGUE = Catalogue.load()
 TODAY = date(2026, 11, 21)
 LIVING = [name for name in CATALOGUE.names if not (end := CATALOGUE.model(name).shutdown) or end > TODAY]
-PROMPTS = ["", "x", "éé", "abcd", "椅子 – “oak”", "x" * 300]
+PROMPTS = ["", "x", "éé", "abcd", "椅子 § “oak”", "x" * 300]
 
 
 class CountingPools(Pools):
