@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from imagemill.domain.errors import ObjectMissing
 from imagemill.domain.item import ItemResult, ItemState, PlannedItem, Problem
@@ -11,7 +11,9 @@ from imagemill.domain.places import plan_index_key, plan_key, results_key
 from imagemill.ports import ObjectStore
 
 
-async def chosen_items(control: ObjectStore, tenant: str, retry: Retry) -> AsyncIterator[list[PlannedItem]]:
+async def chosen_items(
+    control: ObjectStore, tenant: str, retry: Retry
+) -> AsyncGenerator[list[PlannedItem], None]:
     """The items that a retry asks for, chunk by chunk of the job before, as that one planned them.
 
     Items that could not be bought at all, since their rows are bad, are left out: they would fail alike.

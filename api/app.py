@@ -21,6 +21,7 @@ from api import (
     retry,
     uploads,
     usage,
+    validations,
     webhooks,
 )
 from api.accounts import follow_file
@@ -46,6 +47,7 @@ ROUTERS = (
     lookup.router,
     jobs.router,
     retry.router,
+    validations.router,
     webhooks.router,
     usage.router,
     offers.router,

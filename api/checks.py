@@ -5,17 +5,18 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from api.context import Context
+from api.manifests import manifest_of
 from api.models import ItemBody, JobBody, ManifestBody
 from api.pools import pool_problems
 from api.webhook_target import webhook_problems
 from imagemill.domain.errors import ObjectMissing
-from imagemill.domain.job import Submission
+from imagemill.domain.job import Manifest, Submission
 from imagemill.domain.market import Market
 from imagemill.domain.money import format_usd, parse_usd
 from imagemill.domain.places import file_key
 from imagemill.domain.request import OLD_QUALITIES, ImageRequest, ImageSettings
 from imagemill.inputs.reference import NoReference
-from imagemill.inputs.uploads import Uploads
+from imagemill.inputs.uploads import Uploads, no_file
 from imagemill.manifest import HEAD_BYTES, check_head
 from imagemill.templating.check import template_problems
 
@@ -46,9 +47,10 @@ async def problems_of(parts: Context, tenant: str, body: JobBody) -> list[tuple[
     problems += await _reference_problems(parts, tenant, body)
     if problems:
         return problems
-    models = {request.model for request in _requests(parts, body)}
+    requests = list(_requests(market, body))
+    models = {request.model for request in requests}
     refused = pool_problems(parts.pools, body.pools, models, parts.pools_of(tenant))
-    return refused or _cap_problems(parts, body)
+    return refused or _cap_problems(market, requests, body)
 
 
 async def _reference_problems(parts: Context, tenant: str, body: JobBody) -> list[tuple[str, str]]:
@@ -67,11 +69,7 @@ async def _reference_problems(parts: Context, tenant: str, body: JobBody) -> lis
                 files += [(place, reference)] if kind == "file" else []
     asked = list(dict.fromkeys(file_id for _, file_id in files))[:MOST_FILES]  # planning asks for all
     missing = await Uploads(parts.control, tenant).missing(asked)
-    return problems + [
-        (place, f"there is no file {file_id}; upload it to /v1/files first")
-        for place, file_id in files
-        if file_id in missing
-    ]
+    return problems + [(place, no_file(file_id)) for place, file_id in files if file_id in missing]
 
 
 def _places(body: JobBody | Submission) -> Iterator[tuple[str, ImageSettings]]:
@@ -89,24 +87,36 @@ async def _manifest_problems(
     try:
         head = await parts.control.start_of(file_key(tenant, manifest.file_id), HEAD_BYTES)
     except ObjectMissing:
-        return [("/manifest/file_id", f"there is no file {manifest.file_id}; upload it to /v1/files first")]
-    columns = check_head(head, manifest.format)
+        return [("/manifest/file_id", no_file(manifest.file_id))]
+    columns = check_head(head, manifest.format, manifest.encoding)
     problems = [
         (f"/manifest/{name}", what)
         for name, text in _templates(manifest)
         for what in template_problems(text, columns=columns)
     ]
-    rows = _of_rows(manifest)
-    for index, variant in enumerate(manifest.variants):
-        said = (f"/manifest/variants/{index}", variant), ("/manifest", rows)
-        problems += _settings_problems(market, body, *said)
-    if not manifest.variants:
-        problems += _settings_problems(market, body, ("/manifest", rows))
+    return problems + _variant_problems(market, body, manifest)
+
+
+def _variant_problems(market: Market, body: JobBody, manifest: ManifestBody) -> list[tuple[str, str]]:
+    """What is wrong with the settings of rows, each variant's over them, and with the variants' names."""
+    rows = "/manifest", _of_rows(manifest)
+    variants = list(_settings_of(manifest)) or [("/manifest", ImageSettings())]
+    found = [problem for variant in variants for problem in _settings_problems(market, body, variant, rows)]
     names = [variant.name for variant in manifest.variants]
     twice = {name for name in names if names.count(name) > 1}
-    return problems + [
-        ("/manifest/variants", f"two variants have the name {name!r}") for name in sorted(twice)
-    ]
+    found += [("/manifest/variants", f"two variants have the name {name!r}") for name in sorted(twice)]
+    return list(dict.fromkeys(found))  # what is wrong with all of them is told once
+
+
+def _settings_of(manifest: ManifestBody) -> Iterator[tuple[str, ImageSettings]]:
+    """What each variant sets, and where; of a matrix each size and quality by itself."""
+    for index, variant in enumerate(manifest.variants):
+        yield f"/manifest/variants/{index}", variant
+    if manifest.matrix:
+        for index, size in enumerate(manifest.matrix.sizes):
+            yield f"/manifest/matrix/sizes/{index}", ImageSettings(size=size)
+        for index, quality in enumerate(manifest.matrix.qualities):
+            yield f"/manifest/matrix/qualities/{index}", ImageSettings(quality=quality)
 
 
 def _templates(manifest: ManifestBody) -> Iterator[tuple[str, str]]:
@@ -137,11 +147,13 @@ def _settings_problems(
         return [("/defaults/model", "no model is named, neither here nor in the item")]
     request, _ = market.resolve(ImageRequest.of("", settings, tenant=""))
     found = market.problems(request, datetime.now(UTC).date())
-    return [(f"{_origin(name, said)}/{name}", what) for name, what in found]
+    return [(_origin(name, said), what) for name, what in found]
 
 
 def _origin(name: str, said: Sequence[tuple[str, ImageSettings]]) -> str:
-    return next((place for place, own in said if getattr(own, name) is not None), "/defaults")
+    """Where a setting was said; in a matrix its place is a value, and has no fields."""
+    place = next((place for place, own in said if getattr(own, name) is not None), "/defaults")
+    return place if place.startswith("/manifest/matrix/") else f"{place}/{name}"
 
 
 def _price_problems(parts: Context, body: JobBody) -> list[tuple[str, str]]:
@@ -152,10 +164,9 @@ def _price_problems(parts: Context, body: JobBody) -> list[tuple[str, str]]:
     ]
 
 
-def _cap_problems(parts: Context, body: JobBody) -> list[tuple[str, str]]:
+def _cap_problems(market: Market, requests: Sequence[ImageRequest], body: JobBody) -> list[tuple[str, str]]:
     """Is the cap below what the cheapest item can cost? Of a manifest, one whose prompt is empty."""
-    market = market_of(parts, body)
-    maxima = [market.estimate(request).high_nano for request in _requests(parts, body)]
+    maxima = [market.estimate(request).high_nano for request in requests]
     cheapest, cap = min(maxima, default=0), parse_usd(body.budget.limit_usd)
     if cap >= cheapest:
         return []
@@ -174,12 +185,13 @@ def market_of(parts: Context, body: JobBody | Submission) -> Market:
     return Market(parts.catalogue, parts.pools, body.pools, stated)
 
 
-def _requests(parts: Context, body: JobBody | Submission) -> Iterator[ImageRequest]:
+def _requests(market: Market, body: JobBody | Submission) -> Iterator[ImageRequest]:
     """What is bought: of each item, or with an empty prompt of each kind of row."""
     kinds: list[tuple[ImageSettings, str]] = [(_own(item), item.prompt) for item in body.items or []]
     if body.manifest:
-        kinds = [(_own(variant), "") for variant in body.manifest.variants] or [(ImageSettings(), "")]
-    market = Market(parts.catalogue, parts.pools, body.pools)
+        manifest = body.manifest if isinstance(body.manifest, Manifest) else manifest_of(body.manifest)
+        kinds = [(_own(variant), variant.words or "") for variant in manifest.variants]
+        kinds = kinds or [(ImageSettings(), "")]
     for settings, prompt in kinds:
         yield market.resolve(ImageRequest.of(prompt, settings.over(body.defaults), tenant=""))[0]
 
@@ -192,7 +204,7 @@ def prices_of(body: JobBody) -> dict[str, int]:
 def warnings_of(parts: Context, submission: Submission) -> list[str]:
     """What is not wrong yet."""
     today = submission.submitted_at.date()
-    named = {request.model for request in _requests(parts, submission)}
+    named = {request.model for request in _requests(market_of(parts, submission), submission)}
     names = sorted(named - set(submission.prices_nano))
     warnings = [warning for name in names for warning in parts.catalogue.warnings(name, today)]
     warnings += [
@@ -214,7 +226,7 @@ def first_ask(parts: Context, submission: Submission) -> int:
         return 0
     market = market_of(parts, submission)
     at_once = parts.work.window * parts.work.chunks_at_once
-    first = islice(_requests(parts, submission), at_once)
+    first = islice(_requests(market, submission), at_once)
     return sum(market.estimate(each).high_nano for each in first)
 
 

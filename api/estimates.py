@@ -4,10 +4,11 @@ from typing import Literal
 
 from api.checks import problems_of, warnings_of
 from api.context import Context
-from api.models import JobBody, ValidationAnswer
+from api.models import JobBody
 from api.problems import ESTIMATE_SLOW, Problem
-from api.status import estimate_answer, invalid_rows
+from api.status import estimate_answer
 from api.submission import record_of
+from api.validations import ValidationAnswer, all_invalid_rows
 from api.webhook_target import webhook_warnings
 from imagemill.domain.errors import InvalidInput
 from imagemill.domain.ids import new_id
@@ -31,7 +32,7 @@ async def validate(parts: Context, tenant: str, body: JobBody) -> ValidationAnsw
     problems = await problems_of(parts, tenant, body)
     if problems:
         raise InvalidInput(problems)
-    question = record_of(new_id("job"), tenant, body)
+    question = record_of(new_id("validation"), tenant, body)
     where = estimate_key(tenant, question.job)
     await parts.control.put(where, question.model_dump_json(exclude_none=True).encode())
     task = EstimateTask(tenant=tenant, job=question.job, times=parts.times)
@@ -45,18 +46,22 @@ async def validate(parts: Context, tenant: str, body: JobBody) -> ValidationAnsw
             f"the rows could not be read within {parts.work.estimate_seconds:g} seconds; "
             "ask with a part of them",
         )
-    answer = _answer(parts, question, found)
+    answer = await _answer(parts, question, found)
     answer.warnings += await webhook_warnings(parts, tenant, body.webhook)
     return answer
 
 
-def _answer(parts: Context, question: Submission, found: Estimated) -> ValidationAnswer:
+async def _answer(parts: Context, question: Submission, found: Estimated) -> ValidationAnswer:
     plan, cap = found.plan, question.cap_nano
     estimate = plan.estimate or Estimate()
     failure = plan.failure and ItemProblem(code=plan.failure, detail=plan.failure_detail or "")
+    bad = None
+    if plan.invalid_rows:
+        bad = await all_invalid_rows(parts, question.tenant, question.job, plan.invalid_rows)
     return ValidationAnswer(
+        id=question.job,
         items=plan.items,
-        invalid_rows=invalid_rows(plan.invalid_rows, found.problems) if plan.invalid_rows else None,
+        invalid_rows=bad,
         estimate=estimate_answer(estimate),
         limit_usd=format_usd(cap),
         enough=_enough(estimate, cap, found.cheapest_nano),

@@ -18,7 +18,6 @@ from api.models import (
     JobBody,
     JobPatch,
     ReportAnswer,
-    ValidationAnswer,
 )
 from api.openapi_headers import headers
 from api.pages import page_of
@@ -37,6 +36,7 @@ from api.problems import (
 from api.report import report_of, with_items
 from api.status import status_of, summary_of
 from api.submission import answer_accepted, submit
+from api.validations import ValidationAnswer
 from api.webhook_target import change_webhook
 from imagemill.domain.item import ItemState
 from imagemill.domain.job_states import ENDED

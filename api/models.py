@@ -1,5 +1,6 @@
 """Bodies of requests, which forbid what they do not know, and of answers, which only ever gain fields."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -12,17 +13,20 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import InitErrorDetails
 
 from imagemill.domain.item import DeliveredImage, ItemState, Problem
-from imagemill.domain.job import OnExhausted, OnUnknown
+from imagemill.domain.job import Encoding, Format, OnExhausted, OnUnknown
 from imagemill.domain.job_states import JobState
 from imagemill.domain.money import parse_usd
-from imagemill.domain.request import PROMPT_CHARACTERS, ImageSettings
+from imagemill.domain.request import PROMPT_CHARACTERS, ImageSettings, Quality, Size
 from imagemill.domain.webhooks import DEFAULT_EVENTS, LONGEST_URL, EventType
 from imagemill.domain.windows import zone
 
 INLINE_ITEMS = 10_000
 """More items than this come as a manifest."""
+MOST_VARIANTS = 100
+"""Pictures of one row."""
 
 METADATA_PAIRS = 16
 
@@ -88,10 +92,45 @@ class ItemBody(ImageSettings):
     prompt: Annotated[str, Field(min_length=1, max_length=PROMPT_CHARACTERS, pattern=r"\S")]
 
 
+VariantName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w-]+$", examples=["banner"])]
+Words = Annotated[
+    str, Field(min_length=1, max_length=4000, pattern=r"\S", examples=["on a white background"])
+]
+
+
 class VariantBody(ImageSettings):
     """One picture for each row: a name, and settings that win over the job's defaults."""
 
-    name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w-]+$", examples=["banner"])]
+    name: VariantName
+    words: Words | None = Field(default=None, description="Put after the row's prompt, with a space between.")
+
+
+class MatrixBody(Body):
+    """A picture for each row in every size, with every quality and every choice of words.
+
+    A variant's name is made of those of the three that are given: ``1024x1024-low-white``.
+    """
+
+    sizes: Annotated[list[Size], Field(max_length=MOST_VARIANTS)] = []
+    qualities: Annotated[list[Quality], Field(max_length=8)] = []
+    words: dict[Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[\w-]+$")], Words] = Field(
+        default={},
+        description="What is put after the prompt, by the name that it goes under.",
+        examples=[{"white": "on a white background", "forest": "in a forest"}],
+    )
+
+    @model_validator(mode="after")
+    def _makes_variants(self) -> "MatrixBody":
+        axes: dict[str, Sequence[str]] = {"sizes": self.sizes, "qualities": self.qualities}
+        for name, values in axes.items():
+            if twice := [value for value in values if values.count(value) > 1]:
+                raise ValueError(f"{name} has {twice[0]!r} twice")
+        if not (self.sizes or self.qualities or self.words):
+            raise ValueError("give at least one of sizes, qualities and words")
+        count = (len(self.sizes) or 1) * (len(self.qualities) or 1) * (len(self.words) or 1)
+        if count > MOST_VARIANTS:
+            raise ValueError(f"makes {count} variants of each row; at most {MOST_VARIANTS} are allowed")
+        return self
 
 
 TEMPLATE_CHARACTERS = 20_000
@@ -102,9 +141,18 @@ class ManifestBody(Body):
     """An uploaded file of rows, and the Liquid templates that make items of them."""
 
     file_id: Annotated[str, Field(pattern=r"^file_[0-9A-Z]{26}$")]
-    format: Literal["csv", "jsonl"]
-    id: Annotated[Template, Field(examples=["{{ row.Handle }}"])]
-    prompt: Annotated[Template, Field(examples=["Studio photo of {{ row.Title }}"])]
+    format: Format = Field(description="Plain rows, or a known feed, which brings its own id and prompt.")
+    encoding: Encoding = Field(default="auto", description="auto: what the byte order mark says, else UTF-8.")
+    id: Template | None = Field(
+        default=None,
+        description="Required, but for known feeds.",
+        examples=["{{ row.Handle }}"],
+    )
+    prompt: Template | None = Field(
+        default=None,
+        description="Required, but for known feeds.",
+        examples=["Studio photo of {{ row.Title }}"],
+    )
     where: str | None = Field(
         default=None,
         max_length=TEMPLATE_CHARACTERS,
@@ -118,7 +166,18 @@ class ManifestBody(Body):
     )
     mask: Template | None = Field(default=None, description="Renders to one reference, or to nothing.")
     markup: Template | None = Field(default=None, description="Renders to one reference, or to nothing.")
-    variants: Annotated[list[VariantBody], Field(max_length=20)] = []
+    variants: Annotated[list[VariantBody], Field(max_length=MOST_VARIANTS)] = []
+    matrix: MatrixBody | None = Field(default=None, description="Instead of variants.")
+
+    @model_validator(mode="after")
+    def _has_templates(self) -> "ManifestBody":
+        missing = [name for name in ("id", "prompt") if getattr(self, name) is None]
+        if missing and self.format in ("csv", "jsonl"):
+            faults = [InitErrorDetails(type="missing", loc=(name,), input=None) for name in missing]
+            raise ValidationError.from_exception_data("ManifestBody", faults)
+        if self.variants and self.matrix:
+            raise ValueError("give either variants or a matrix")
+        return self
 
 
 class OutputBody(Body):
@@ -364,21 +423,6 @@ class ImageAnswer(DeliveredImage):
     """One image: where it lies in the delivery bucket, and an address that shows it for an hour."""
 
     url: str
-
-
-class ValidationAnswer(BaseModel):
-    """What a submission would cost, and what is wrong with its rows. Nothing was started."""
-
-    object: Literal["validation"] = "validation"
-    items: int
-    invalid_rows: InvalidRows | None
-    estimate: EstimateAnswer
-    limit_usd: str
-    enough: Literal["surely", "likely", "not_for_all", "not_for_any"] = Field(
-        description="Is the cap enough for all items: even at their most, at what is expected, or not?"
-    )
-    failure: Problem | None = Field(description="Why the job would fail before it buys anything.")
-    warnings: list[str]
 
 
 class AttemptAnswer(BaseModel):

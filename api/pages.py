@@ -1,5 +1,7 @@
 """Pages of items, and which chunks have none of the state that is asked for."""
 
+import re
+
 from api.context import Context
 from api.items import Items, item_answer
 from api.models import ItemAnswer, ItemPage
@@ -59,6 +61,9 @@ async def _without(parts: Context, tenant: str, job: str, summary: JobSummary, s
     return {facts.chunk for facts in report.chunks if not getattr(facts.counts, state)}
 
 
+NUMBER = re.compile(r"[0-9]{1,9}")
+
+
 def _cursor(position: int) -> str:
     return f"{position // CHUNK_ITEMS}.{position % CHUNK_ITEMS}"
 
@@ -67,6 +72,6 @@ def _position(after: str | None) -> int:
     if after is None:
         return -1
     chunk, _, index = after.partition(".")
-    if not (chunk.isdecimal() and index.isdecimal()):
+    if not (NUMBER.fullmatch(chunk) and NUMBER.fullmatch(index)):
         raise Problem(INVALID, f"after: {after!r} is not the 'last' of a page of items")
     return int(chunk) * CHUNK_ITEMS + int(index)

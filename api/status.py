@@ -6,6 +6,7 @@ and counts never go backwards.
 
 import asyncio
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,9 +31,20 @@ from imagemill.domain.money import format_usd
 from imagemill.domain.places import claim_key, plan_index_key, report_key, request_key
 from imagemill.domain.pricing import Estimate
 
+JOB_ID = re.compile(r"job_[0-9A-Za-z_]{1,60}")
 SHOWN_ROWS = 100
 KEPT_ROWS = 100
 """Of so many jobs the bad rows are kept in memory."""
+
+
+def check_id(job: str) -> None:
+    """Ids become workflow ids and keys of objects: what can't be one is asked of nobody.
+
+    Raises:
+        Problem: there can be no job of that id.
+    """
+    if not JOB_ID.fullmatch(job):
+        raise Problem(NOT_FOUND, f"there is no job {job}")
 
 
 async def summary_of(parts: Context, tenant: str, job: str) -> JobSummary:
@@ -41,6 +53,7 @@ async def summary_of(parts: Context, tenant: str, job: str) -> JobSummary:
     Raises:
         Problem: the tenant has no such job, or it is lost.
     """
+    check_id(job)
     summary = await parts.engine.job_summary(job)
     if summary and summary.state == "duplicate":
         summary = await _claimed(parts, tenant, job)
@@ -87,6 +100,7 @@ async def body_of(parts: Context, tenant: str, snapshot: Snapshot) -> bytes:
 
 
 async def _job_data(parts: Context, tenant: str, job: str) -> tuple[bytes, dict[str, Any]]:
+    check_id(job)
     memo = await parts.engine.job_memo(job)
     if memo:
         facts = read_facts(memo.data)

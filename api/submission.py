@@ -22,13 +22,14 @@ from pydantic import BaseModel
 from api.accounts import open_account
 from api.checks import first_ask, prices_of, problems_of, warnings_of
 from api.context import Context
-from api.models import JobBody, ManifestBody, VariantBody, WebhookBody
+from api.manifests import manifest_of
+from api.models import JobBody, WebhookBody
 from api.problems import JOB_LOST, KEY_REUSED, Problem
 from api.webhook_target import set_webhook, webhook_warnings
 from imagemill.claims import claim
 from imagemill.domain.errors import InvalidInput, ObjectMissing
 from imagemill.domain.ids import made_at, new_id
-from imagemill.domain.job import InlineItem, JobSummary, Manifest, Submission, Variant
+from imagemill.domain.job import InlineItem, JobSummary, Submission
 from imagemill.domain.messages import JobStart, Workplace, account_workflow_id
 from imagemill.domain.money import parse_usd
 from imagemill.domain.places import idempotency_key, recent_prefix, report_key, request_key
@@ -240,7 +241,7 @@ def record_of(job: str, tenant: str, body: JobBody) -> Submission:
         name=body.name,
         defaults=body.defaults,
         items=None if body.items is None else [InlineItem(**item.model_dump()) for item in body.items],
-        manifest=body.manifest and _manifest(body.manifest),
+        manifest=body.manifest and manifest_of(body.manifest),
         key=body.output.key,
         cap_nano=parse_usd(body.budget.limit_usd),
         on_exhausted=body.budget.on_exhausted,
@@ -251,12 +252,3 @@ def record_of(job: str, tenant: str, body: JobBody) -> Submission:
         webhook_events=list(body.webhook.events) if body.webhook else [],
         metadata=body.metadata,
     )
-
-
-def _manifest(manifest: ManifestBody) -> Manifest:
-    variants = [_variant(variant) for variant in manifest.variants]
-    return Manifest(**manifest.model_dump(exclude={"variants"}), variants=variants)
-
-
-def _variant(variant: VariantBody) -> Variant:
-    return Variant(**variant.model_dump())

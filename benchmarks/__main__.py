@@ -3,9 +3,15 @@
 import asyncio
 import sys
 
-from benchmarks import api, fairness, latency, pace
+from benchmarks import api, fairness, latency, pace, planning
 
-BENCHMARKS = {"latency": latency.main, "pace": pace.main, "fairness": fairness.main, "api": api.main}
+BENCHMARKS = {
+    "latency": latency.main,
+    "pace": pace.main,
+    "fairness": fairness.main,
+    "planning": planning.main,
+    "api": api.main,
+}
 
 
 def main(names: list[str]) -> int:

@@ -9,7 +9,8 @@ from typing import Any
 
 import typer
 
-FORMATS = {".csv": "csv", ".jsonl": "jsonl"}
+FORMATS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+PACKED = ".gz"
 _VARIANT = re.compile(r"(?P<name>[\w-]+):(?P<size>auto|\d+x\d+)(?::(?P<quality>[a-z]+))?")
 
 
@@ -31,6 +32,8 @@ class Options:
     size: str | None = None
     quality: str | None = None
     format: str | None = None
+    feed: str | None = None
+    encoding: str | None = None
     n: int | None = None
     key: str | None = None
     limit_usd: str | None = None
@@ -53,11 +56,17 @@ class Options:
             raise typer.BadParameter(f"a manifest also needs {', '.join(missing)}")
 
 
-def manifest_format(path: Path) -> str:
-    """The format of a manifest, by its name's end."""
-    form = FORMATS.get(path.suffix.lower())
+def manifest_format(path: Path, feed: str | None = None) -> str:
+    """The format of a manifest: that of its feed, else by its name's end, packed or not."""
+    if feed is not None:
+        return feed
+    name = Path(path.stem) if path.suffix.lower() == PACKED else path
+    form = FORMATS.get(name.suffix.lower())
     if form is None:
-        raise typer.BadParameter(f"{path.name}: a manifest's name ends with {' or '.join(FORMATS)}")
+        raise typer.BadParameter(
+            f"{path.name}: a manifest's name ends with {', '.join(FORMATS)}, or with {PACKED} after that; "
+            "for a feed, say which one with --feed"
+        )
     return form
 
 
@@ -65,6 +74,7 @@ def manifest_body(options: Options, form: str) -> dict[str, Any]:
     """The submission of a manifest, but for its file's id."""
     manifest = {
         "format": form,
+        "encoding": options.encoding,
         "id": options.id,
         "prompt": options.prompt,
         "where": options.where,

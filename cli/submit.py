@@ -29,7 +29,9 @@ class Format(StrEnum):
 
 Manifest = Annotated[
     Path | None,
-    typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="The manifest, FILE.csv or FILE.jsonl."),
+    typer.Argument(
+        metavar="FILE", exists=True, dir_okay=False, help="The manifest: CSV, JSONL or a feed, or gzip of it."
+    ),
 ]
 JobJson = Annotated[
     str | None,
@@ -39,6 +41,21 @@ Variants = Annotated[
     list[str] | None,
     typer.Option("--variant", metavar="NAME:SIZE[:QUALITY]", help="A picture of each row; repeatable."),
 ]
+
+
+class Feed(StrEnum):
+    """Feeds that are known by name."""
+
+    SHOPIFY_PRODUCTS = "shopify-products"
+    SHOPIFY_VARIANTS = "shopify-variants"
+    MERCHANT_TSV = "merchant-tsv"
+    MERCHANT_XML = "merchant-xml"
+
+
+class Encoding(StrEnum):
+    """What a manifest's text can be in; without a word, what its byte order mark says, else UTF-8."""
+
+    WINDOWS_1252 = "windows-1252"
 
 
 class OnExhausted(StrEnum):
@@ -76,6 +93,12 @@ def submit(
     mask: Annotated[str | None, _template("--mask", "Where the first one is edited: likewise.")] = None,
     markup: Annotated[str | None, _template("--markup", "What is laid over the first one: likewise.")] = None,
     variant: Variants = None,
+    feed: Annotated[
+        Feed | None, typer.Option(help="FILE is a known feed, which brings its own --id and --prompt.")
+    ] = None,
+    encoding: Annotated[
+        Encoding | None, typer.Option(help="The encoding of FILE, where it is not UTF-8 or UTF-16.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="The model.")] = None,
     size: Annotated[str | None, typer.Option(metavar="WxH", help="Size in pixels, or auto.")] = None,
     quality: Annotated[str | None, typer.Option(help="The model's own names, or auto.")] = None,
@@ -123,7 +146,8 @@ def submit(
 ) -> None:
     """Submits a job and prints its id.
 
-    Takes a manifest with --id, --prompt, --model and --limit-usd, or --job.
+    Takes a manifest with --id, --prompt, --model and --limit-usd, or --job. With --feed, --id and --prompt
+    can be left out.
 
     With both, FILE is uploaded to be the file of the manifest in --job.
 
@@ -144,6 +168,8 @@ def submit(
         size=size,
         quality=quality,
         format=format_ and format_.value,
+        feed=feed and feed.value,
+        encoding=encoding and encoding.value,
         n=n,
         key=key,
         limit_usd=limit_usd,
@@ -169,8 +195,8 @@ def _body(file: Path | None, job: str | None, options: Options) -> dict[str, Any
         return _from_json(file, job, options)
     if file is None:
         raise typer.BadParameter("give a manifest FILE, or --job")
-    form = manifest_format(file)
-    options.require("--id", "--prompt", "--model", "--limit-usd")
+    form = manifest_format(file, options.feed)
+    options.require(*(() if options.feed else ("--id", "--prompt")), "--model", "--limit-usd")
     return manifest_body(options, form)
 
 

@@ -13,6 +13,10 @@ from imagemill.domain.request import ImageSettings
 
 OnExhausted = Literal["hold", "skip"]
 OnUnknown = Literal["retry", "hold", "skip"]
+Format = Literal["csv", "jsonl", "shopify-products", "shopify-variants", "merchant-tsv", "merchant-xml"]
+"""How a manifest is read; see docs/reference/manifest.md."""
+Encoding = Literal["auto", "windows-1252"]
+"""``auto``: what the byte order mark says, else UTF-8."""
 
 
 class InlineItem(ImageSettings):
@@ -26,13 +30,16 @@ class Variant(ImageSettings):
     """One of several pictures for each row: a name, and settings that win over the job's defaults."""
 
     name: str
+    words: str | None = None
+    """Put after the prompt."""
 
 
 class Manifest(BaseModel):
     """A file of rows, and the Liquid templates that make items of them."""
 
     file_id: str
-    format: Literal["csv", "jsonl"]
+    format: Format
+    encoding: Encoding = "auto"
     id: str
     prompt: str
     where: str | None = None

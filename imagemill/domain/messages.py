@@ -528,11 +528,10 @@ class EstimateTask(BaseModel):
 
 
 class Estimated(BaseModel):
-    """What planning would find."""
+    """What planning would find; the bad rows are in the store, since they hold what rows say."""
 
     plan: Plan
     cheapest_nano: int = 0
-    problems: list[dict[str, str | int | None]] = Field(default_factory=list)
 
 
 InspectedChunk.model_rebuild()

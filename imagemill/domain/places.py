@@ -3,6 +3,7 @@
 import hashlib
 import re
 import unicodedata
+from urllib.parse import unquote
 
 LONGEST_NAME = 700
 """Bytes; S3 allows 1,024 for a whole key, of which prefix, job and reservation need their part."""
@@ -53,6 +54,11 @@ def request_key(tenant: str, job: str) -> str:
 def estimate_key(tenant: str, job: str) -> str:
     """A submission whose cost is asked for; gone once it is answered (control)."""
     return f"estimates/{tenant}/{job}.json"
+
+
+def bad_rows_key(tenant: str, validation: str) -> str:
+    """Every bad row of a submission whose cost was asked for, a line each (control)."""
+    return f"validations/{tenant}/{validation}/errors.jsonl"
 
 
 def claim_key(tenant: str, job: str) -> str:
@@ -171,11 +177,14 @@ def webhook_secrets_prefix(tenant: str) -> str:
     return f"webhooks/{tenant}/secrets/"
 
 
+_PLAIN = re.compile(r"[A-Za-z0-9_,+@=()\-][\w.,+@=()\-]{0,149}", re.ASCII)
 _UNSAFE = re.compile(r"[^\w.,+@=()\- ]")
 
 
 def safe_segment(text: str) -> str:
     """Text as one segment of a name. Where something had to give way, a short hash keeps it unique."""
+    if _PLAIN.fullmatch(text):
+        return text  # as almost all ids are
     plain = unicodedata.normalize("NFC", text)
     safe = _UNSAFE.sub("_", plain).strip(" ")
     if safe.strip(".") == "":
@@ -192,6 +201,14 @@ def name_problem(name: str) -> str | None:
         return f"the output name has more than {LONGEST_NAME} bytes"
     if any(segment in ("", ".", "..") for segment in name.split("/")):
         return f"the output name {name!r} has an empty, '.' or '..' part"
-    if any(unicodedata.category(character).startswith("C") or character == "\\" for character in name):
-        return f"the output name {name!r} has a control character or a backslash"
-    return None
+    if "%" in name and any(unquote(segment) in (".", "..") for segment in name.split("/")):
+        return f"the output name {name!r} has a '.' or '..' part, written with %2e"
+    return None if _is_plain(name) else f"the output name {name!r} has a control character or a backslash"
+
+
+def _is_plain(name: str) -> bool:
+    if "\\" in name:
+        return False
+    if name.isascii():
+        return name.isprintable()
+    return not any(unicodedata.category(character).startswith("C") for character in name)

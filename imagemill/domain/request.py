@@ -22,6 +22,7 @@ PROMPT_CHARACTERS = 32_000
 
 OutputFormat = Literal["png", "jpeg", "webp"]
 Size = Annotated[str, Field(pattern=r"^(auto|[1-9]\d{1,4}x[1-9]\d{1,4})$", examples=["1024x1024"])]
+Quality = Literal["low", "medium", "high", "xhigh", "max", "auto", "standard", "hd"]
 EXTENSIONS: dict[str, str] = {"png": "png", "jpeg": "jpg", "webp": "webp"}
 MOST_IMAGES = 16
 """The provider's limit on the images that a request is given."""
@@ -67,7 +68,7 @@ class ImageSettings(BaseModel):
 
     model: str | None = Field(default=None, max_length=100, examples=["gpt-image-2.5-flare"])
     size: Size | None = None
-    quality: Literal["low", "medium", "high", "xhigh", "max", "auto", "standard", "hd"] | None = None
+    quality: Quality | None = None
     """``standard`` and ``hd`` are old spellings of ``medium`` and ``high``."""
     output_format: OutputFormat | None = None
     output_compression: int | None = Field(default=None, ge=0, le=100, strict=True)
@@ -103,14 +104,15 @@ class ImageSettings(BaseModel):
     @property
     def named(self) -> list[tuple[str, str]]:
         """Each reference, with its place: ``images/2``, ``mask``."""
-        return _named(self.images or (), self.mask, self.markup)
+        return named(self.images or (), self.mask, self.markup)
 
     def _said(self) -> dict[str, Any]:
         names = ImageSettings.model_fields
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
-def _named(images: Sequence[str], mask: str | None, markup: str | None) -> list[tuple[str, str]]:
+def named(images: Sequence[str], mask: str | None, markup: str | None) -> list[tuple[str, str]]:
+    """Each reference, with its place: ``images/2``, ``mask``."""
     extras = (("mask", mask), ("markup", markup))
     return [
         *((f"images/{number}", reference) for number, reference in enumerate(images)),
@@ -170,7 +172,7 @@ class ImageRequest(BaseModel):
     @property
     def named(self) -> list[tuple[str, str]]:
         """Each reference, with its place: ``images/2``, ``mask``."""
-        return _named(self.images, self.mask, self.markup)
+        return named(self.images, self.mask, self.markup)
 
     @property
     def extension(self) -> str:

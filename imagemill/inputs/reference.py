@@ -5,6 +5,7 @@ address that grants access by itself, so no message holds one.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -102,6 +103,10 @@ class Rules:
         except NoReference as error:
             return error.problem
         return None
+
+    def first_problem(self, named: Iterable[tuple[str, str]]) -> str | None:
+        """What is wrong with the first bad one of some references, and its place; None where none is bad."""
+        return next((f"{place}: {what}" for place, text in named if (what := self.problem(text))), None)
 
     def _address(self, text: str) -> Reference:
         if text.lower().startswith("http://") and not self.allow_http:

@@ -12,6 +12,11 @@ AT_ONCE = 16
 KEPT_ANSWERS = 50_000
 
 
+def no_file(file_id: str) -> str:
+    """What is said of a file that is not there."""
+    return f"there is no file {file_id}; upload it to /v1/files first"
+
+
 class Uploads:
     """Which files a tenant has uploaded; each is asked for once, while its answer is kept."""
 

@@ -1,5 +1,6 @@
 """Is a template sound? Asked at submission, before a row is read."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -8,6 +9,12 @@ from liquid.exceptions import LiquidError
 from imagemill.templating.environment import TEMPLATE_CHARACTERS, make_environment
 
 ROW = "row"
+TAG_CHARACTERS = 1_000
+"""A longer output or tag is refused."""
+_CLOSING = {"{{": "}}", "{%": "%}"}
+_OPENED = re.compile(r"\{[{%]")
+HINTS = 10
+"""So many unknown columns of a template get a hint at what may be meant."""
 
 
 def template_problems(
@@ -22,6 +29,8 @@ def template_problems(
     """
     if len(text) > TEMPLATE_CHARACTERS:
         return [f"the template has {len(text)} characters; at most {TEMPLATE_CHARACTERS} are allowed"]
+    if problem := _delimiter_problem(text):
+        return [f"not a Liquid template: {problem}"]
     environment = make_environment()
     try:
         analysis = environment.from_string(text).analyze()
@@ -41,12 +50,28 @@ def template_problems(
     return found
 
 
+def _delimiter_problem(text: str) -> str | None:
+    """What is open or too long, found in one pass: the parser's own time grows with its square or cube."""
+    place = 0
+    while opened := _OPENED.search(text, place):
+        closing = _CLOSING[opened[0]]
+        end = text.find(closing, opened.end())
+        if end < 0:
+            return f"expected {closing!r}, found end of file"
+        if end - opened.start() > TAG_CHARACTERS:
+            return f"more than {TAG_CHARACTERS} characters between {opened[0]!r} and {closing!r}"
+        place = end + len(closing)
+    return None
+
+
 def _column_problems(uses: list[object], columns: list[str]) -> list[str]:
-    found = []
+    found: list[str] = []
     for segments in uses:
         column = segments[1] if isinstance(segments, list | tuple) and len(segments) > 1 else None
         if isinstance(column, str) and column not in columns:
-            found.append(f"there is no column {column!r}{_near(column, columns)}")
+            # Looking for a name that is near takes long among many columns.
+            near = _near(column, columns) if len(found) < HINTS else ""
+            found.append(f"there is no column {column!r}{near}")
     return list(dict.fromkeys(found))
 
 

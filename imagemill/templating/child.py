@@ -16,6 +16,9 @@ from liquid.exceptions import LiquidError
 from imagemill.templating.environment import make_environment
 
 MEMORY_BYTES = 512 * 1024 * 1024
+ROW_CHARACTERS = 200_000
+"""So much may all templates give together on one row."""
+PROBLEM_CHARACTERS = 300
 _NOTHING = {"", "false", "0"}
 
 
@@ -39,13 +42,24 @@ def render(
     try:
         if where is not None and where.render(names).strip() in _NOTHING:
             return {}
-        return {"texts": {name: template.render(names) for name, template in templates.items()}}
+        return _answer({name: template.render(names) for name, template in templates.items()})
     except LiquidError as error:
-        return {"problem": (str(error) or type(error).__name__).splitlines()[0]}
+        return {"problem": _shown((str(error) or type(error).__name__).splitlines()[0])}
     except (MemoryError, RecursionError) as error:
         return {"problem": f"the template asks for too much on this row ({type(error).__name__})"}
     except Exception as error:  # noqa: BLE001 - a filter's own mistake, on this row's values
         return {"problem": f"the template can't be rendered on this row ({type(error).__name__})"}
+
+
+def _answer(texts: dict[str, str]) -> dict[str, Any]:
+    if sum(map(len, texts.values())) > ROW_CHARACTERS:
+        return {"problem": f"the templates give more than {ROW_CHARACTERS} characters on this row"}
+    return {"texts": texts}
+
+
+def _shown(problem: str) -> str:
+    """A message, which may repeat what the row says, at a length that can be shown."""
+    return problem if len(problem) <= PROBLEM_CHARACTERS else problem[: PROBLEM_CHARACTERS - 1] + "…"
 
 
 if __name__ == "__main__":

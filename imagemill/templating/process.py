@@ -13,7 +13,12 @@ ROW_SECONDS = 2.0
 MOST_DEATHS = 10
 """So many rows may take their renderer down before the rest is refused unrendered."""
 
+MOST_SLOW_BATCHES = 10
+"""So many batches may fail as a whole before nothing more is rendered."""
+LONGEST_ANSWER = 128 * 1024 * 1024
+
 _TOO_MUCH = f"the template takes more than {ROW_SECONDS:.0f} seconds or too much memory on this row"
+_NO_MORE = f"the template took too much in {MOST_SLOW_BATCHES} batches of rows before this one"
 _GIVEN_UP = f"the template took too much on {MOST_DEATHS} rows before this one"
 
 
@@ -32,11 +37,15 @@ class ProcessRenderer:
         self._setup = json.dumps({"templates": dict(templates), "where": where}).encode() + b"\n"
         self._child: asyncio.subprocess.Process | None = None
         self._deaths = 0
+        self._slow_batches = 0
 
     async def render(self, rows: Sequence[Mapping[str, object]]) -> Sequence[Rendered]:
         """Render every row with all templates, one answer a row, in order."""
+        if self._slow_batches >= MOST_SLOW_BATCHES:
+            return [Rendered(problem=_NO_MORE) for _ in rows]
         answers = await self._ask(rows, BATCH_SECONDS)
         if answers is None:
+            self._slow_batches += 1
             answers = [await self._render_alone(row) for row in rows]
         return [Rendered(texts=answer.get("texts"), problem=answer.get("problem")) for answer in answers]
 
@@ -68,7 +77,7 @@ class ProcessRenderer:
                 child.stdin.write(json.dumps(list(rows)).encode() + b"\n")
                 await child.stdin.drain()
                 line = await child.stdout.readline()
-        except (TimeoutError, ConnectionError):
+        except (TimeoutError, ConnectionError, ValueError):  # ValueError: its answer is too long to hold
             line = b""
         if not line.endswith(b"\n"):
             await self.close()
@@ -85,7 +94,7 @@ class ProcessRenderer:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             env={},  # none of our secrets
-            limit=256 * 1024 * 1024,
+            limit=LONGEST_ANSWER,
         )
         assert child.stdin  # noqa: S101 - a pipe, two lines above
         child.stdin.write(self._setup)

@@ -15,7 +15,18 @@ from schemathesis import Case, GenerationMode
 
 from api.app import make_app
 from api.described import KEYED
-from tests.contract.api.world import ENDED, EVENT, FILE, OURS, RUNNING, THEIRS, UPLOAD, served, world
+from tests.contract.api.world import (
+    ENDED,
+    EVENT,
+    FILE,
+    OURS,
+    RUNNING,
+    THEIRS,
+    UPLOAD,
+    VALIDATION,
+    served,
+    world,
+)
 
 MADE = {
     "job": (RUNNING, ENDED),
@@ -25,6 +36,7 @@ MADE = {
     "custom_id": ("sku-0", "sku-0"),
     "n": ("1", "1"),
     "event": (EVENT, EVENT),
+    "validation": (VALIDATION, VALIDATION),
 }
 """By the name of the parameter in a path, what our tenant has made."""
 
@@ -36,6 +48,7 @@ MISSING = {
     "custom_id": "sku-9",
     "n": "1",
     "event": "evt_" + "9" * 32,
+    "validation": "validation_" + "9" * 26,
 }
 
 NOT_YET = {"/v1/jobs/{job}/events": RUNNING, "/v1/jobs/{job}/items/{custom_id}/images/{n}": RUNNING}

@@ -21,6 +21,7 @@ from imagemill.domain.item import Attempt, DeliveredImage, ItemResult, PlannedIt
 from imagemill.domain.job import Counts, JobSummary, Progress, Report, ReportLine, Submission
 from imagemill.domain.messages import Estimated, Plan, Times
 from imagemill.domain.places import (
+    bad_rows_key,
     file_key,
     plan_index_key,
     plan_key,
@@ -45,6 +46,7 @@ FILE = "file_" + "0" * 26
 UPLOAD = "upload_69RHKWJ1001111111111111111"
 """An upload lasts a day: it was begun in the year 9000."""
 RUNNING, ENDED = "job_" + "1" * 26, "job_" + "2" * 26
+VALIDATION = "validation_" + "1" * 26
 EVENT = "evt_" + "1" * 32
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -80,6 +82,7 @@ async def world() -> World:
     facts = FileFacts(id=FILE, bytes=25, filename="shop.csv", content_type="text/csv")
     await note(control, "ours", facts)
     await _begin(control)
+    await control.put(bad_rows_key("ours", VALIDATION), b'{"line":2,"custom_id":"x","detail":"y"}\n')
     delivery = Delivery(event=EVENT, job=ENDED, type="job.completed", host="hooks.example", created_at=NOW)
     await WebhookLog(control, "ours").open(delivery, b"{}")
     for job in (RUNNING, ENDED):

@@ -13,6 +13,7 @@ from imagemill.domain.item import ItemResult, ItemState, PlannedItem
 from imagemill.domain.job import Submission
 from imagemill.domain.messages import Estimated, EstimateTask, Plan, PlanTask
 from imagemill.domain.places import (
+    bad_rows_key,
     estimate_key,
     file_key,
     plan_index_key,
@@ -131,17 +132,18 @@ async def estimate(store: MemoryStore, **said: Any) -> Estimated:
     return await ActivityEnvironment().run(planning.estimate, task)
 
 
-async def test_an_estimate_adds_up_what_the_plan_would_and_leaves_nothing() -> None:
+async def test_an_estimate_adds_up_what_the_plan_would_and_leaves_the_bad_rows() -> None:
     store = MemoryStore()
     rows = [*items(2), {"custom_id": "c", "prompt": "x", "size": "17x17"}]
     found = await estimate(store, items=rows)
 
-    assert list(store.objects) == [estimate_key("t", "job_1")]  # for the one who asked to delete
+    bad = bad_rows_key("t", "job_1")
+    assert store.written == [estimate_key("t", "job_1"), bad]  # the first for the one who asked to delete
     assert (found.plan.items, found.plan.invalid_rows, found.cheapest_nano) == (3, 1, CHEAP)
     assert found.plan.estimate
     assert found.plan.estimate.high_nano == 2 * CHEAP
     assert found.plan.estimate.low_nano < found.plan.estimate.high_nano
-    assert [problem["custom_id"] for problem in found.problems] == ["c"]
+    assert json.loads(store.data(bad))["custom_id"] == "c"
     assert (await plan(store, items=rows)).estimate == found.plan.estimate
 
 

@@ -141,9 +141,8 @@ async def test_an_estimate_starts_nothing(
     http: httpx2.AsyncClient, engine: MemoryEngine, control: MemoryStore
 ) -> None:
     estimate = Estimate(low_nano=10**9, expected_nano=2 * 10**9, high_nano=6 * 10**9, uncertain=["x: y"])
-    problems: list[dict[str, str | int | None]] = [{"line": 3, "custom_id": "c", "detail": "no"}]
-    plan = Plan(items=7, invalid_rows=1, estimate=estimate)
-    engine.estimated = Estimated(plan=plan, cheapest_nano=10**8, problems=problems)
+    plan = Plan(items=7, estimate=estimate)
+    engine.estimated = Estimated(plan=plan, cheapest_nano=10**8)
     answer = (await http.post("/v1/jobs?validate_only=true", json=BODY)).json()
 
     assert engine.starts == []
@@ -154,7 +153,7 @@ async def test_an_estimate_starts_nothing(
         "uncertain": ["x: y"],
     }
     assert (answer["items"], answer["enough"], answer["limit_usd"]) == (7, "likely", "5.00")
-    assert answer["invalid_rows"] == {"count": 1, "first": problems}
+    assert answer["invalid_rows"] is None
     assert not [key async for key in control.keys("jobs/")]
 
 

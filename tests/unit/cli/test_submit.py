@@ -13,7 +13,7 @@ from cli.errors import ServiceAway
 from cli.main import app
 from cli.patience import patiently
 from cli.service import Service
-from cli.submission import Options, manifest_body, variant, with_file
+from cli.submission import Options, manifest_body, manifest_format, variant, with_file
 from cli.submit import send, uploaded
 from tests.unit.cli.answers import JOB, Script, answer, job, validation
 
@@ -49,6 +49,30 @@ def test_what_is_not_said_is_left_to_the_service() -> None:
         "manifest": {"format": "csv", "id": "{{ row.Sku }}", "prompt": "p", "file_id": "file_1"},
         "budget": {"limit_usd": "1.00"},
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "feed", "form"),
+    [
+        ("a.csv", None, "csv"),
+        ("a.CSV.gz", None, "csv"),
+        ("a.tsv", None, "csv"),
+        ("a.ndjson.gz", None, "jsonl"),
+        ("a.csv", "shopify-products", "shopify-products"),
+        ("feed", "merchant-xml", "merchant-xml"),
+    ],
+)
+def test_the_format_is_that_of_the_feed_or_of_the_name(name: str, feed: str | None, form: str) -> None:
+    assert manifest_format(Path(name), feed) == form
+
+
+def test_a_feed_brings_its_templates() -> None:
+    options = Options(feed="merchant-xml", encoding="windows-1252", model="m", limit_usd="1.00")
+    assert manifest_body(options, "merchant-xml")["manifest"] == {
+        "format": "merchant-xml",
+        "encoding": "windows-1252",
+    }
+    assert set(options.given) == {"--feed", "--encoding", "--model", "--limit-usd"}
 
 
 def test_everything_said() -> None:
@@ -91,8 +115,11 @@ FULL = ["--id", "i", "--prompt", "p", "--model", "m", "--limit-usd", "1"]
     [
         ([], "give a manifest FILE"),
         (["none.csv", *FULL], "does not exist"),
-        (["shop.txt", *FULL], "ends with .csv or .jsonl"),
+        (["shop.xml", *FULL], "ends with .csv, .tsv"),
         (["shop.csv", "--id", "i"], "needs --prompt, --model"),
+        (["shop.xml", "--feed", "merchant-xml"], "needs --model, --limit-usd"),
+        (["shop.csv", *FULL, "--feed", "shop"], "for '--feed'"),
+        (["shop.csv", *FULL, "--encoding", "latin-9"], "for '--encoding'"),
         (["shop.csv", *FULL, "--variant", "square"], "is no variant"),
         (["shop.csv", *FULL, "--variant", "a/b:1x1"], "is no variant"),
         (["shop.csv", *FULL, "--n", "11"], "for '--n'"),
@@ -114,7 +141,7 @@ def test_usage_errors(
     arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name, text in {"shop.csv": "a\n", "shop.txt": "a\n", "job.json": "{}", "list.json": "[]"}.items():
+    for name, text in {"shop.csv": "a\n", "shop.xml": "a\n", "job.json": "{}", "list.json": "[]"}.items():
         Path(name).write_text(text)
     result = CliRunner().invoke(app, ["submit", *arguments], env={"COLUMNS": "200"})
     assert result.exit_code == 2

@@ -30,7 +30,7 @@ def test_the_submission_with_templates_is_taken() -> None:
     body = JobBody.model_validate_json(text)
     assert body.manifest
     columns = ["Handle", "Title", "Body (HTML)"]
-    for template in (body.manifest.id, body.manifest.prompt, body.manifest.where or ""):
+    for template in (body.manifest.id or "", body.manifest.prompt or "", body.manifest.where or ""):
         assert template_problems(template, columns=columns) == []
     names = ("custom_id", "variant", "n", "ext")
     assert template_problems(body.output.key or "", names=names) == []

@@ -17,7 +17,7 @@ def test_the_shown_submissions_are_taken() -> None:
     assert manifest
     (table,) = blocks(PAGE, "csv")
     columns = table.splitlines()[0].split(",")
-    for template in (manifest.id, manifest.prompt, *manifest.images):
+    for template in (manifest.id or "", manifest.prompt or "", *manifest.images):
         assert template_problems(template, columns=columns) == []
     items = JobBody.model_validate(product).items
     assert items

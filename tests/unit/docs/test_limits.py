@@ -88,7 +88,7 @@ POOL = JobBody.model_json_schema()["properties"]["pools"]["items"]
         ("references to images of an item | 16", MOST_IMAGES),
         ("a template | 20,000 characters", TEMPLATE_CHARACTERS),
         ("templates of images | 64", most(ManifestBody, "images")),
-        ("variants | 20", most(ManifestBody, "variants")),
+        ("variants | 100", most(ManifestBody, "variants")),
         ("pools | 10", most(JobBody, "pools")),
         ("prices of the job's own | 20", most(JobBody, "prices")),
         ("a sum of money | 40 characters", SUM_CHARACTERS),
