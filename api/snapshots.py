@@ -67,7 +67,9 @@ class Snapshot:
     @cached_property
     def progress(self) -> Progress:
         """The totals of the job, running chunks included."""
-        return added([self.summary.ended, *(Progress.model_validate_json(chunk) for chunk in self.chunks)])
+        return Progress.total(
+            [self.summary.ended, *(Progress.model_validate_json(chunk) for chunk in self.chunks)]
+        )
 
 
 def next_number() -> int:
@@ -79,16 +81,3 @@ def read_facts(data: bytes) -> dict[str, Any]:
     """A memo, as far as it is looked at while nothing has changed."""
     facts: dict[str, Any] = from_json(data, cache_strings="keys")
     return facts
-
-
-def added(parts: list[Progress]) -> Progress:
-    """Totals of several."""
-    whole = Progress(hold=next((part.hold for part in parts if part.hold), None))
-    for part in parts:
-        whole.counts = whole.counts.add(part.counts)
-        whole.running += part.running
-        whole.settled_nano += part.settled_nano
-        whole.written_off_nano += part.written_off_nano
-        whole.reserved_nano += part.reserved_nano
-        whole.uncertain += part.uncertain
-    return whole

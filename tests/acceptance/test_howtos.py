@@ -1,36 +1,14 @@
 """What the how-to pages tell a reader to type, typed: all marked blocks of a page, as one script."""
 
 import json
-import re
-import subprocess
 from pathlib import Path
 
 from tests.acceptance.service import Service
-
-HOWTO = Path(__file__).resolve().parents[2] / "docs" / "howto"
-MARKED = re.compile(r"<!-- run -->\n```sh\n(.*?)```", re.DOTALL)
+from tests.pages import DOCS, marked, typed
 
 
 def run(page: str, service: Service, folder: Path) -> str:
-    """What the page's commands print; they must succeed."""
-    blocks = MARKED.findall((HOWTO / f"{page}.md").read_text())
-    assert blocks
-    settings = {
-        "IMAGEMILL_URL": str(service.stack.addresses.url),
-        "IMAGEMILL_API_KEY": str(service.stack.addresses.api_key),
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
-    }
-    ran = subprocess.run(
-        ["bash", "-c", "set -eo pipefail\n" + "".join(blocks)],
-        cwd=folder,
-        env=settings,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return ran.stdout
+    return typed("echo\n".join(marked(DOCS / "howto" / f"{page}.md")), service.stack, folder)
 
 
 def said(folder: Path, name: str) -> dict[str, object]:
@@ -46,3 +24,11 @@ async def test_retries_and_idempotency(service: Service, tmp_path: Path) -> None
     assert child["retry_of"] == first["id"]
     status = await service.status(str(child["id"]))
     assert (status["items"]["total"], status["items"]["blocked"]) == (1, 1)
+
+
+def test_cap_tenants(service: Service, tmp_path: Path) -> None:
+    page = (DOCS / "howto" / "cap-tenants.md").read_text()
+    put, got, usage = (json.loads(line) for line in run("cap-tenants", service, tmp_path).splitlines())
+
+    assert put == got == json.loads(page.split("```json\n")[1].split("```")[0])
+    assert usage["object"] == "usage"

@@ -2,9 +2,7 @@
 
 import asyncio
 import os
-import re
 import socket
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,9 +12,9 @@ from typing import Any
 import httpx2
 
 from tests.acceptance.service import ENDED, Service
+from tests.pages import DOCS, marked, typed
 
-PAGE = Path(__file__).resolve().parents[2] / "docs/howto/submit-and-poll.md"
-MARKED = re.compile(r"<!-- run -->\n```sh\n(.*?)```", re.DOTALL)
+PAGE = DOCS / "howto" / "submit-and-poll.md"
 NASTY = [
     "plain",
     "it's",
@@ -30,22 +28,7 @@ NASTY = [
 
 
 def test_the_lines_of_the_page_do_what_it_says(service: Service, tmp_path: Path) -> None:
-    settings = {
-        "IMAGEMILL_URL": str(service.stack.addresses.url),
-        "IMAGEMILL_API_KEY": str(service.stack.addresses.api_key),
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
-    }
-    ran = subprocess.run(
-        ["bash", "-c", "set -e\n" + "".join(MARKED.findall(PAGE.read_text()))],
-        cwd=tmp_path,
-        env=settings,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    said = ran.stdout.split()
+    said = typed("".join(marked(PAGE)), service.stack, tmp_path).split()
     assert said[0] in ("304", "200")  # it may have gone on by then
     assert said[1:5] == ["completed", "event:", "end", "shoes/red"]
     assert said[-1] == "spring-catalog"

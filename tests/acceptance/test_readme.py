@@ -6,33 +6,16 @@ import subprocess
 from pathlib import Path
 
 from tests.acceptance.service import Service
+from tests.pages import marked, typed
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
-MARKED = re.compile(r"<!-- run -->\n```sh\n(.*?)```", re.DOTALL)
 RECIPE = re.compile(r"^make (\w+)$", re.MULTILINE)
 
 
 def test_the_curl_lines_submit_a_job_and_bring_its_results(service: Service, tmp_path: Path) -> None:
-    script = "set -e\n" + "".join(MARKED.findall(README))
-    settings = {
-        "IMAGEMILL_URL": str(service.stack.addresses.url),
-        "IMAGEMILL_API_KEY": str(service.stack.addresses.api_key),
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
-    }
-
-    ran = subprocess.run(
-        ["bash", "-c", script],
-        cwd=tmp_path,
-        env=settings,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-    assert ran.returncode == 0, ran.stderr
-    results = [json.loads(line) for line in ran.stdout.splitlines()]
+    printed = typed("".join(marked(ROOT / "README.md")), service.stack, tmp_path)
+    results = [json.loads(line) for line in printed.splitlines()]
     assert {result["custom_id"] for result in results} == {"sku-1001", "sku-1002"}
     assert all(result["images"][0]["url"] for result in results)
 

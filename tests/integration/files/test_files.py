@@ -3,9 +3,7 @@
 import asyncio
 import hashlib
 import json
-import os
 import re
-import subprocess
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -15,10 +13,10 @@ import pytest
 
 from sandbox.stack import LocalStack, StackOptions
 from tests.integration.stack.helpers import s3
+from tests.pages import DOCS, marked, typed
 
 MIB = 1024 * 1024
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "howto" / "upload-large-files.md"
-MARKED = re.compile(r"<!-- run -->\n```sh\n(.*?)```", re.DOTALL)
+PAGE = DOCS / "howto" / "upload-large-files.md"
 SHOWN = re.compile(r"^```json\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -129,18 +127,10 @@ async def test_parts_outlive_the_process_that_took_them(stack: LocalStack, api: 
 
 def test_the_lines_of_the_page_do_what_it_says(stack: LocalStack, tmp_path: Path) -> None:
     (tmp_path / "catalog.csv").write_bytes(b"Handle,Title\n" + b"chair,Chair\n" * (20 * MIB // 12))
-    script = "set -e\n" + "echo\n".join(MARKED.findall(PAGE.read_text()))
-    settings = {
-        "IMAGEMILL_URL": str(stack.addresses.url),
-        "IMAGEMILL_API_KEY": str(stack.addresses.api_key),
-        "PATH": os.environ["PATH"],
-    }
-    command = ["bash", "-c", script]
-    ran = subprocess.run(command, cwd=tmp_path, env=settings, capture_output=True, text=True, check=False)
+    printed = typed("echo\n".join(marked(PAGE)), stack, tmp_path)
 
-    assert ran.returncode == 0, ran.stdout + ran.stderr
     answers = [
-        json.loads(text) for text in re.split(r"(?<=})\s*(?={)", ran.stdout.strip()) if text.startswith("{")
+        json.loads(text) for text in re.split(r"(?<=})\s*(?={)", printed.strip()) if text.startswith("{")
     ]
     files = [answer for answer in answers if answer.get("object") == "file"]
     (upload,) = [answer for answer in answers if answer.get("object") == "upload"]

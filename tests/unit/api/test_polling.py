@@ -14,7 +14,7 @@ from api.coalescing import Coalescer
 from api.context import Context
 from api.patience import patience
 from api.polling import matches, now, poll, wished
-from api.snapshots import Snapshot, added
+from api.snapshots import Snapshot
 from api.status import snapshot_of
 from api.watching import Watches
 from imagemill.domain.job import Counts, Hold, JobSummary, Progress, Report
@@ -349,7 +349,7 @@ class Restless(MemoryEngine):
         if following < 20:
             self.progress[following] = Progress()
             lives[following] = 0
-        ended = added([self.job.ended, self.progress[chunk]])
+        ended = Progress.total([self.job.ended, self.progress[chunk]])
         self.job = self.job.model_copy(update={"open_chunks": lives, "ended": ended})
 
     async def _meanwhile(self) -> None:
