@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+import structlog
 from temporalio import activity
 
 from activities.bad_rows import BadRows
@@ -56,8 +57,13 @@ from imagemill.ports import ObjectStore, Templating
 from imagemill.seen import Seen
 from imagemill.tenants import Tenants
 
+log = structlog.get_logger()
 NO_ITEMS = "the manifest has no rows, or its where template chose none of them"
 NO_ITEMS_AGAIN = "the job before has no such items that could be bought"
+OTHER_ITEMS = (
+    "it gave other items on a second try, since its templates do not always give the same, or prices, pools "
+    "or files were changed meanwhile; submit it again"
+)
 MOST_ITEMS = 1_000_000
 """A job's chunks must fit into one answer to the engine, and into its history."""
 WRITES_AT_ONCE = 4
@@ -135,6 +141,11 @@ class Planning:
         except InvalidInput as error:
             where, what = error.problems[0]
             plan = Plan(failure="manifest_unreadable", failure_detail=f"{where}: {what}")
+        except ValueError as error:
+            # A second try would meet it again: a row that nobody foresaw, or prices that have changed.
+            log.error("a job can't be planned", job=submission.job, error=type(error).__name__)
+            detail = f"it can't be planned ({type(error).__name__}); the worker's log has the time"
+            plan = Plan(failure="manifest_unreadable", failure_detail=detail)
         except _TooMany:
             detail = f"it makes more than {MOST_ITEMS:,} items, which is the most of one job; split it"
             plan = Plan(failure="too_many_items", failure_detail=detail)
@@ -252,7 +263,13 @@ class Planning:
         # An earlier attempt at this plan may have written it, from the same rows.
         if not await claim(self._control, key, body):
             raise InvalidInput(
-                [("manifest", "its templates gave other items on a second try; submit it again")]
+                [
+                    (
+                        "manifest",
+                        "it gave other items on a second try, since its templates do not always give the "
+                        "same, or prices, pools or files were changed meanwhile; submit it again",
+                    )
+                ]
             )
 
     @staticmethod
@@ -277,7 +294,7 @@ def _failure(submission: Submission, tally: Tally, cheapest: int) -> tuple[str |
     if tally.items == 0:
         return "no_items", NO_ITEMS_AGAIN if submission.retry else NO_ITEMS
     if tally.bad.count == tally.items:
-        return "no_valid_items", f"all {tally.items} rows are bad; the first: {_say(tally.bad.first[0])}"
+        return "no_valid_items", f"all {tally.items} rows are bad; invalid_rows lists the first of them"
     if submission.cap_nano < cheapest:
         least = format_usd(cheapest)
         cap = format_usd(submission.cap_nano)
@@ -285,8 +302,3 @@ def _failure(submission: Submission, tally: Tally, cheapest: int) -> tuple[str |
             f"the cheapest item can cost ${least}, the cap is ${cap}; set it to ${least} at least"
         )
     return None, None
-
-
-def _say(problem: dict[str, object]) -> str:
-    where = f"line {problem['line']}" if problem["line"] else f"item {problem['custom_id']}"
-    return f"{where}: {problem['detail']}"

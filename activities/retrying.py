@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 
-from imagemill.domain.errors import ObjectMissing
+from imagemill.domain.errors import InvalidInput, ObjectMissing
 from imagemill.domain.item import ItemResult, ItemState, PlannedItem, Problem
 from imagemill.domain.job import Retry
 from imagemill.domain.places import plan_index_key, plan_key, results_key
@@ -19,7 +19,10 @@ async def chosen_items(
     Items that could not be bought at all, since their rows are bad, are left out: they would fail alike.
     A named item that the job does not have comes at the end, with its problem.
     """
-    index = json.loads(await control.get(plan_index_key(tenant, retry.job)))
+    try:
+        index = json.loads(await control.get(plan_index_key(tenant, retry.job)))
+    except ObjectMissing:
+        raise InvalidInput([("retry", f"job {retry.job} failed before it had any items")]) from None
     named = None if retry.custom_ids is None else frozenset(retry.custom_ids)
     missing = set(named or ())
     for chunk in range(len(index["chunks"])):

@@ -14,9 +14,10 @@ from api.problems import INVALID, JOB_LOST, JOB_RUNS, KEY_REUSED, NO_CAP, NO_REP
 from api.status import status_of, summary_of
 from api.submission import Once, accept, answer_accepted, fingerprint
 from api.webhook_target import webhook_problems
+from imagemill.domain.budget import UNKNOWN_MODEL
 from imagemill.domain.errors import InvalidInput, ObjectMissing
 from imagemill.domain.ids import new_id
-from imagemill.domain.job import JobSummary, OnUnknown, Retry, Submission
+from imagemill.domain.job import JobSummary, OnUnknown, Report, Retry, Submission
 from imagemill.domain.job_states import ENDED
 from imagemill.domain.money import parse_usd
 from imagemill.domain.places import report_key, request_key
@@ -75,70 +76,77 @@ async def retry_job(
 
     The prompts and settings are those of the plan before; prices are those of today.
     """
-    summary = await _ended(parts, owner, job)
+    report = await _ended(parts, owner, job)
     once = Once(fingerprint(body, job), idempotency_key, x_stainless_retry_count)
 
     async def made() -> Submission:
-        await _check(parts, body, summary, job)
-        return await _child(parts, owner, job, body)
+        before = await _submission(parts, owner, job)
+        await _check(parts, body, before, report)
+        return _child(parts, before, body)
 
     accepted = await accept(parts, owner, once, made, body.webhook)
     answer_accepted(response, accepted)
     return await status_of(parts, owner, accepted.job)
 
 
-async def _ended(parts: Context, owner: str, job: str) -> JobSummary:
+async def _ended(parts: Context, owner: str, job: str) -> Report:
     summary = await summary_of(parts, owner, job)
     if summary.state not in ENDED:
         raise Problem(
             JOB_RUNS, f"job {job} is {summary.state}; its items can be tried again once it has ended"
         )
     try:
-        await parts.control.head(report_key(owner, job))
+        return Report.model_validate_json(await parts.control.get(report_key(owner, job)))
     except ObjectMissing:
         detail = (
             f"job {job} was ended by hand; what became of its items can't be told, so none is bought again"
         )
         raise Problem(NO_REPORT, detail) from None
-    return summary
 
 
-async def _check(parts: Context, body: RetryBody, summary: JobSummary, job: str) -> None:
-    found = pool_problems(parts.pools, body.pools or (), (), parts.pools_of(summary.tenant))
-    found += await webhook_problems(parts, summary.tenant, body.webhook)
-    if body.items is None and not _count(body, summary):
-        wanted = " or ".join(body.states)
-        found.append(("/states", f"job {job} has no item that ended as {wanted} and could be bought"))
+async def _submission(parts: Context, owner: str, job: str) -> Submission:
+    try:
+        return Submission.model_validate_json(await parts.control.get(request_key(owner, job)))
+    except ObjectMissing:
+        raise Problem(INVALID, f"the submission of job {job} is not kept any more") from None
+
+
+async def _check(parts: Context, body: RetryBody, before: Submission, report: Report) -> None:
+    pools = before.pools if body.pools is None else body.pools
+    models = {line.model for line in report.lines} - {UNKNOWN_MODEL}
+    found = pool_problems(parts.pools, pools, models, parts.pools_of(before.tenant))
+    found += await webhook_problems(parts, before.tenant, body.webhook)
+    if report.summary.failure:
+        found.append(("/items", f"job {before.job} failed before it had any items; submit it again instead"))
+    elif body.items is None and not _count(body, report.summary):
+        states = " or ".join(body.states)
+        found.append(("/states", f"job {before.job} has no item that ended as {states} and could be bought"))
     if found:
         raise InvalidInput(found)
 
 
 def _count(body: RetryBody, summary: JobSummary) -> int:
     """How many items there are to buy again; bad rows are among the failed, and are none."""
-    if summary.failure:
-        return 0
     counts = summary.ended.counts
     found: int = sum(getattr(counts, state) for state in set(body.states))
     return found - (summary.invalid_rows if "failed" in body.states else 0)
 
 
-async def _child(parts: Context, owner: str, job: str, body: RetryBody) -> Submission:
-    try:
-        before = Submission.model_validate_json(await parts.control.get(request_key(owner, job)))
-    except ObjectMissing:
-        raise Problem(INVALID, f"the submission of job {job} is not kept any more") from None
+def _child(parts: Context, before: Submission, body: RetryBody) -> Submission:
     return Submission(
         job=new_id("job"),
-        tenant=owner,
+        tenant=before.tenant,
         submitted_at=datetime.now(UTC),
         name=body.name or before.name,
         defaults=before.defaults,
-        retry=Retry(job=job, states=list(body.states), custom_ids=body.items),
+        retry=Retry(job=before.job, states=list(body.states), custom_ids=body.items),
         key=before.key,
         cap_nano=parse_usd(body.budget.limit_usd),
         on_exhausted=body.budget.on_exhausted,
         on_unknown=body.on_unknown or before.on_unknown,
-        prices_nano=before.prices_nano,
+        prices_nano={
+            model: price for model, price in before.prices_nano.items() if model not in parts.catalogue
+        },
         priority=body.priority or before.priority,
         pools=before.pools if body.pools is None else body.pools,
         metadata=before.metadata,

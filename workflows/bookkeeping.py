@@ -70,8 +70,13 @@ class Bookkeeping:
         record.attempts.append(attempt)
 
     def release(self, record: ItemRecord, reservation: str) -> None:
-        """No call was made."""
-        record.attempts.append(self._attempt(reservation, "cancelled", None))
+        """No call was made; of several that were taken back in a row the last one is kept."""
+        attempt = self._attempt(reservation, "cancelled", None)
+        if record.attempts and record.attempts[-1].code == "cancelled":
+            record.attempts[-1] = attempt
+            record.taken_back += 1
+        else:
+            record.attempts.append(attempt)
         self._state.account.release(reservation)
 
     def write_off(self, record: ItemRecord, reservation: str, error: ActivityError) -> None:

@@ -70,6 +70,7 @@ class Chunks:
             not self.nothing_to_start()
             and not self.progress.stopped
             and not self.progress.paused
+            and not self.progress.purse.give_back
             and len(self.progress.lives) < self.place.chunks_at_once
             and self.leasing.may_start(self._following)
         ):
@@ -178,7 +179,8 @@ class Chunks:
 
     def resumed(self) -> None:
         """Somebody says to go on: a pause that comes after it is another one."""
-        self._pause_sent.clear()
+        # A new set: the old pause may still be being told, which goes on to fill the old one.
+        self._pause_sent = set()
 
     def set_priority(self, priority: int) -> None:
         """The chunks are to be told, those that run and those that start from now on."""

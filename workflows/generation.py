@@ -353,7 +353,8 @@ class Generation:
     def _start(self, index: int) -> None:
         record = self.state.records.setdefault(index, ItemRecord(index=index, state="running"))
         # The run is part of the name: a run that an operator has reset must not spend a reservation twice.
-        reservation = f"{self._run[-8:]}-{self.chunk}-{index}-{len(record.attempts) + 1}"
+        number = len(record.attempts) + record.taken_back + 1
+        reservation = f"{self._run[-8:]}-{self.chunk}-{index}-{number}"
         self.books.reserve(index, reservation)
         self._running[index] = asyncio.create_task(self._generate(index, reservation))
 

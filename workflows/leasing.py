@@ -162,6 +162,8 @@ class Leasing:
             self._give_back(0)
 
     async def _grant(self) -> None:
+        if self.progress.purse.give_back:
+            self._give_back(0)  # what comes back goes to the account, and to no other chunk
         grants: dict[int, int] = {}
         for chunk in sorted(self.progress.reports):
             report = self._fresh(chunk)

@@ -68,13 +68,16 @@ def telling(place: Workplace) -> ActivityOptions:
     return bookkeeping(place) | {"schedule_to_close_timeout": timedelta(days=1)}
 
 
-def delivery(times: Times) -> ActivityOptions:
+def delivery(times: Times, tenant: str) -> ActivityOptions:
     """One attempt at a webhook, on a queue of its own: slow receivers keep no other step waiting.
 
-    What a receiver does is an answer, and is tried again by the delivery's own schedule; what fails
-    here is the store or the worker.
+    Tenants take turns. What a receiver does is an answer, and is tried again by the delivery's own
+    schedule; what fails here is the store or the worker.
     """
-    return account_bookkeeping(times) | {"task_queue": WEBHOOK_QUEUE}
+    return account_bookkeeping(times) | {
+        "task_queue": WEBHOOK_QUEUE,
+        "priority": Priority(fairness_key=tenant),
+    }
 
 
 def paid_call(place: Workplace, queue: str) -> ActivityOptions:

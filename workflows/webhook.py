@@ -101,7 +101,7 @@ class WebhookWorkflow:
         for wait in (*BUSY_WAITS, None):
             task = DeliverTask(tenant=self.start.tenant, event=self.start.event, insists=self._insists)
             attempt: Attempt = await workflow.execute_activity(
-                DELIVER, task, result_type=Attempt, **policies.delivery(self.start.times)
+                DELIVER, task, result_type=Attempt, **policies.delivery(self.start.times, self.start.tenant)
             )
             if attempt.kind != "busy" or wait is None:
                 break

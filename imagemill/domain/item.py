@@ -88,6 +88,8 @@ class ItemRecord(BaseModel):
     """Which part of the request the code speaks of, where it is one: ``images/2``, ``mask``."""
     call: CallRecord | None = None
     attempts: list[Attempt] = Field(default_factory=list)
+    taken_back: int = 0
+    """Reservations whose calls were taken back before they were made, and that are not among the attempts."""
     warnings: list[str] = Field(default_factory=list)
     cost_nano: int = 0
 

@@ -24,6 +24,8 @@ from imagemill.manifest.text import decode_head, open_text, where_it_ends
 
 __all__ = ["HEAD_BYTES", "LONGEST_FIELD", "LONGEST_ROW", "Row", "check_head", "read_rows"]
 
+MOST_ROWS = 10_000_000
+"""Also those that are not chosen are read and rendered, for hours."""
 HEAD_BYTES = 256 * 1024
 """So much of a file must hold a CSV's header."""
 
@@ -34,6 +36,13 @@ def read_rows(path: Path, form: Format, encoding: Encoding = "auto") -> Iterator
     Raises:
         InvalidInput: the file can't be read on; the place says from which line.
     """
+    for number, row in enumerate(_rows(path, form, encoding), start=1):
+        if number > MOST_ROWS:
+            raise InvalidInput([(f"line {row.line}", f"a manifest may have {MOST_ROWS:,} rows; split it")])
+        yield row
+
+
+def _rows(path: Path, form: Format, encoding: Encoding) -> Iterator[Row]:
     if form == "merchant-xml":
         with open_bytes(path) as source:
             yield from merchant.xml_rows(source, encoding)

@@ -198,7 +198,10 @@ class _Item:
         self._size += len(name)
         tag = _Tag(name, google=google)
         if name == "link" and attributes.get("rel", "alternate") == "alternate":
-            tag.texts.append(attributes.get("href", ""))  # as Atom has it
+            address = attributes.get("href", "")  # as Atom has it
+            self._size += len(address)
+            if self._kept:
+                tag.texts.append(address)
         self._tags.append(tag)
 
     def text(self, text: str) -> None:

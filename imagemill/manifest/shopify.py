@@ -1,5 +1,6 @@
 """The product CSV of the shop platform: rows that follow each other with one Handle are one product."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ COLUMNS = ("Handle", "Title", "Body (HTML)", "Vendor", "Type", "Tags", "Image Sr
 PRODUCT = (*COLUMNS, "images", "variants")
 VARIANT = (*COLUMNS, "images", "options")
 
+POSITION = re.compile(r"[0-9]{1,6}")
+"""Of an image among those of its product."""
 _OPTIONS = ("Option1", "Option2", "Option3")
 _TELLS_A_VARIANT = ("Option1 Value", "Option2 Value", "Option3 Value", "Variant SKU", "Variant Price")
 _NO_OPTION = "Default Title"
@@ -153,7 +156,7 @@ def _images(group: list[Row]) -> list[str]:
         columns = _columns(row)
         if address := columns.get("Image Src"):
             position = str(columns.get("Image Position") or "")
-            found.setdefault(address, int(position) if position.isdecimal() else 0)
+            found.setdefault(address, int(position) if POSITION.fullmatch(position) else 0)
     return sorted(found, key=found.__getitem__)
 
 

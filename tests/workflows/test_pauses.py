@@ -175,3 +175,22 @@ async def test_calls_that_wait_take_the_new_priority(engine: Client) -> None:
         summary = await mill.ended()
     assert (summary.state, summary.priority) == ("completed", 1)
     assert len(fakes.calls) == 2
+
+
+async def test_a_pause_that_comes_while_the_one_before_is_being_told_counts(engine: Client) -> None:
+    """With many chunks, telling all of them takes a while, in which somebody resumes and pauses again."""
+    gate = asyncio.Event()
+    fakes = FakeActivities([[10] * 3] * 12, {(c, 0): [when(gate)] for c in range(12)})
+    async with working(Mill(engine, fakes, place={"window": 1, "chunks_at_once": 12})) as mill:
+        await mill.start()
+        await mill.calls(12)
+        await asyncio.gather(mill.pause(), mill.resume(), mill.pause(), mill.resume())
+        await mill.pause()
+        gate.set()
+        await mill.becomes("paused")
+        made = len(fakes.calls)
+        await mill.resume()
+        summary = await mill.ended()
+    assert summary.state == "completed"
+    assert made < 36
+    assert len(fakes.calls) == 36

@@ -394,3 +394,26 @@ async def test_a_retry_of_nothing_fails_before_anything_is_bought() -> None:
 
     assert (answer.failure, answer.items) == ("no_items", 0)
     assert "the job before" in (answer.failure_detail or "")
+
+
+async def test_a_retry_of_a_job_that_left_no_plan_fails_instead_of_being_tried_for_ever() -> None:
+    answer = await plan(MemoryStore(), retry={"job": "job_0", "custom_ids": ["a"]})
+
+    assert (answer.failure, answer.items) == ("manifest_unreadable", 0)
+    assert "job_0 failed before it had any items" in (answer.failure_detail or "")
+
+
+async def test_prices_that_the_catalogue_has_by_now_fail_the_job(caplog: pytest.LogCaptureFixture) -> None:
+    answer = await plan(MemoryStore(), items=items(1), prices_nano={"gpt-image-2.5-flare": 5})
+
+    assert answer.failure == "manifest_unreadable"
+
+
+async def test_what_is_wrong_with_rows_does_not_pass_through_the_engine() -> None:
+    store = MemoryStore()
+    await store.put(file_key("t", "file_1"), b"id,text\na,a secret prompt\n")
+    answer = await plan(store, manifest=FILE | {"prompt": "{{ row[row.text] }}"})
+
+    assert answer.failure == "no_valid_items"
+    assert "secret" not in answer.model_dump_json()
+    assert "secret" in store.data(plan_index_key("t", "job_1")).decode()

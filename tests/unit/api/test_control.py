@@ -113,6 +113,7 @@ async def test_a_retry_is_submitted_once_for_each_key(http: httpx2.AsyncClient, 
         ({"states": ["succeeded"]}, "/states/0"),
         ({"items": []}, "/items"),
         ({"pools": ["nowhere"]}, "/pools/0"),
+        ({"webhook": {"url": "https://127.0.0.1/"}}, "/webhook/url"),
         ({"budget": {"limit_usd": "0"}}, "/budget/limit_usd"),
     ],
 )
@@ -125,9 +126,11 @@ async def test_a_retry_that_would_buy_nothing_is_refused(
 
 
 async def test_bad_rows_alone_are_nothing_to_try_again(
-    http: httpx2.AsyncClient, engine: MemoryEngine, ended: JobSummary
+    http: httpx2.AsyncClient, engine: MemoryEngine, control: MemoryStore, ended: JobSummary
 ) -> None:
     ended.invalid_rows = 3
+    report = Report(job="job_1", tenant="t", summary=ended)
+    await control.put(report_key("t", "job_1"), report.model_dump_json().encode())
     answer = await http.post("/v1/jobs/job_1/retry", json=BUDGET | {"states": ["failed"]})
     assert answer.status_code == 422
     assert not engine.starts
@@ -148,3 +151,29 @@ async def test_another_tenants_job_is_not_there(http: httpx2.AsyncClient, engine
     for path, body in (("pause", None), ("resume", None), ("retry", BUDGET)):
         assert (await http.post(f"/v1/jobs/job_1/{path}", json=body)).status_code == 404
     assert (engine.paused, engine.resumed, engine.starts) == ([], [], [])
+
+
+async def test_a_job_that_had_no_items_is_not_tried_again(
+    http: httpx2.AsyncClient, engine: MemoryEngine, control: MemoryStore, ended: JobSummary
+) -> None:
+    failed = ended.model_copy(update={"state": "failed", "failure": "manifest_unreadable"})
+    report = Report(job="job_1", tenant="t", summary=failed)
+    await control.put(report_key("t", "job_1"), report.model_dump_json().encode())
+    answer = await http.post("/v1/jobs/job_1/retry", json=BUDGET | {"items": ["a"]})
+
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/items"]
+    assert not engine.starts
+
+
+@pytest.mark.usefixtures("ended")
+async def test_a_pool_that_is_gone_or_serves_none_of_it_is_told_before_anything_is_bought(
+    http: httpx2.AsyncClient, engine: MemoryEngine, control: MemoryStore
+) -> None:
+    """The pools of the job before are looked at as if they were named again."""
+    stored = Submission.model_validate_json(control.data(request_key("t", "job_1")))
+    before = stored.model_copy(update={"pools": ["gone"]})
+    await control.put(request_key("t", "job_1"), before.model_dump_json().encode())
+    answer = await http.post("/v1/jobs/job_1/retry", json=BUDGET)
+
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/pools/0"]
+    assert not engine.starts
