@@ -27,6 +27,7 @@ from api import (
 from api.accounts import follow_file
 from api.context import Context
 from api.headers import SecurityHeaders
+from api.key_first import KeyFirst
 from api.keys import Keyring, hash_key
 from api.limits import UPLOADS_AT_ONCE, BodyLimit
 from api.rate import RateFields
@@ -129,6 +130,7 @@ def make_app(context: Context | None = None) -> FastAPI:
     app.state.context = context
     app.state.slots = Slots()
     problems.install(app)
+    app.add_middleware(KeyFirst)
     app.add_middleware(BodyLimit)
     app.add_middleware(RateFields)
     app.add_middleware(SecurityHeaders)

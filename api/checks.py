@@ -1,5 +1,6 @@
 """What is wrong with a submission: found before anything is written, and all of it at once."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
@@ -15,10 +16,10 @@ from imagemill.domain.market import Market
 from imagemill.domain.money import format_usd, parse_usd
 from imagemill.domain.places import file_key
 from imagemill.domain.request import OLD_QUALITIES, ImageRequest, ImageSettings
-from imagemill.inputs.reference import NoReference
+from imagemill.inputs.reference import NoReference, Rules
 from imagemill.inputs.uploads import Uploads, no_file
 from imagemill.manifest import HEAD_BYTES, check_head
-from imagemill.templating.check import template_problems
+from imagemill.templating.check import Hints, template_problems
 
 MOST_FILES = 5000
 """So many files are asked for while the caller waits."""
@@ -41,13 +42,11 @@ async def problems_of(parts: Context, tenant: str, body: JobBody) -> list[tuple[
         problems += [("/output/key", what) for what in found]
     if body.manifest:
         problems += await _manifest_problems(parts, market, tenant, body, body.manifest)
-    for index, item in enumerate(body.items or []):
-        problems += _settings_problems(market, body, (f"/items/{index}", item))
-    problems += _duplicates(body.items or [])
+    problems += await asyncio.to_thread(_item_problems, market, body)
     problems += await _reference_problems(parts, tenant, body)
     if problems:
         return problems
-    requests = list(_requests(market, body))
+    requests = await asyncio.to_thread(lambda: list(_requests(market, body)))
     models = {request.model for request in requests}
     refused = pool_problems(parts.pools, body.pools, models, parts.pools_of(tenant))
     return refused or _cap_problems(market, requests, body)
@@ -55,9 +54,16 @@ async def problems_of(parts: Context, tenant: str, body: JobBody) -> list[tuple[
 
 async def _reference_problems(parts: Context, tenant: str, body: JobBody) -> list[tuple[str, str]]:
     """References that are none, or name a file that is not there; of each at the place that it came from."""
+    problems, files = await asyncio.to_thread(_references, parts.tenants.rules(tenant, parts.rules), body)
+    asked = list(dict.fromkeys(file_id for _, file_id in files))[:MOST_FILES]  # planning asks for all
+    missing = await Uploads(parts.control, tenant).missing(asked)
+    return problems + [(place, no_file(file_id)) for place, file_id in files if file_id in missing]
+
+
+def _references(rules: Rules, body: JobBody) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """What is wrong with references, and those that name files; each with its place."""
     problems: list[tuple[str, str]] = []
     files: list[tuple[str, str]] = []
-    rules = parts.tenants.rules(tenant, parts.rules)
     for where, settings in _places(body):
         for name, reference in settings.named:
             place = f"{where}/{name}"
@@ -67,9 +73,17 @@ async def _reference_problems(parts: Context, tenant: str, body: JobBody) -> lis
                 problems.append((place, error.problem))
             else:
                 files += [(place, reference)] if kind == "file" else []
-    asked = list(dict.fromkeys(file_id for _, file_id in files))[:MOST_FILES]  # planning asks for all
-    missing = await Uploads(parts.control, tenant).missing(asked)
-    return problems + [(place, no_file(file_id)) for place, file_id in files if file_id in missing]
+    return problems, files
+
+
+def _item_problems(market: Market, body: JobBody) -> list[tuple[str, str]]:
+    items = body.items or []
+    found = [
+        problem
+        for index, item in enumerate(items)
+        for problem in _settings_problems(market, body, (f"/items/{index}", item))
+    ]
+    return found + _duplicates(items)
 
 
 def _places(body: JobBody | Submission) -> Iterator[tuple[str, ImageSettings]]:
@@ -89,12 +103,18 @@ async def _manifest_problems(
     except ObjectMissing:
         return [("/manifest/file_id", no_file(manifest.file_id))]
     columns = check_head(head, manifest.format, manifest.encoding)
-    problems = [
-        (f"/manifest/{name}", what)
-        for name, text in _templates(manifest)
-        for what in template_problems(text, columns=columns)
-    ]
+    problems = await asyncio.to_thread(_template_problems, manifest, columns)
     return problems + _variant_problems(market, body, manifest)
+
+
+def _template_problems(manifest: ManifestBody, columns: list[str] | None) -> list[tuple[str, str]]:
+    """What is wrong with the templates, each looked at once; in a thread, since that takes its time."""
+    hints = Hints()
+    found: dict[str, list[str]] = {}
+    for _, text in _templates(manifest):
+        if text not in found:
+            found[text] = template_problems(text, columns=columns, hints=hints)
+    return [(f"/manifest/{name}", what) for name, text in _templates(manifest) for what in found[text]]
 
 
 def _variant_problems(market: Market, body: JobBody, manifest: ManifestBody) -> list[tuple[str, str]]:

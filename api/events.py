@@ -5,11 +5,11 @@ back with the last id that it saw gets the state as it is, if that is another, a
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -42,6 +42,7 @@ Kind = Literal["snapshot", "change", "end"]
 )
 async def get_events(
     job: str,
+    request: Request,
     parts: Annotated[Context, Depends(context)],
     owner: Annotated[str, Depends(tenant)],
     last_event_id: Annotated[str | None, Header(description="The last ``id`` that was seen.")] = None,
@@ -53,7 +54,15 @@ async def get_events(
     first = await now(parts, owner, job)
     if first.ended and last_event_id == event_id(first):
         return Response(status_code=204)
-    return EventStream(parts, owner, first, last_event_id)
+    return EventStream(parts, owner, first, last_event_id, lambda: _still_may(parts, request))
+
+
+def _still_may(parts: Context, request: Request) -> bool:
+    """Is the key still one that may look? It may have been revoked or have run out meanwhile."""
+    try:
+        return "read" in parts.keys.authenticate(request.headers).scopes
+    except Problem:
+        return False
 
 
 def event_id(snapshot: Snapshot) -> str:
@@ -64,7 +73,14 @@ def event_id(snapshot: Snapshot) -> str:
 class EventStream(Response):
     """An answer that goes on until the job has ended, the caller hangs up, or the process stops."""
 
-    def __init__(self, parts: Context, owner: str, first: Snapshot, seen: str | None) -> None:
+    def __init__(
+        self,
+        parts: Context,
+        owner: str,
+        first: Snapshot,
+        seen: str | None,
+        still_may: Callable[[], bool] = lambda: True,
+    ) -> None:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         super().__init__(media_type="text/event-stream", headers=headers)
         del self.headers["content-length"]
@@ -72,6 +88,7 @@ class EventStream(Response):
         self._owner = owner
         self._first = first
         self._seen = seen
+        self._still_may = still_may
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send events."""
@@ -92,14 +109,14 @@ class EventStream(Response):
         snapshot = self._first
         if event_id(snapshot) != self._seen:
             yield await self._event("snapshot", snapshot)
-        while not snapshot.ended:
+        while not snapshot.ended and self._still_may():
             try:
                 async with asyncio.timeout(KEEP_ALIVE):
                     changed = await next_change(self._parts, self._owner, snapshot)
             except TimeoutError:
                 yield b": still here\n\n"
                 continue
-            if changed is None:
+            if changed is None or not self._still_may():
                 return
             snapshot = changed
             yield await self._event("change", snapshot)

@@ -4,6 +4,7 @@ A chunk that has ended has a results file; of one that runs, its workflow knows 
 Where no worker is there to ask it, the items are answered as the store has them, and the answer says so.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Container
 
 from api.context import Context
@@ -19,6 +20,8 @@ from imagemill.domain.places import CHUNK_ITEMS, plan_key, results_key
 from imagemill.domain.results import result_of, spent_by
 
 URL_SECONDS = 3600
+SIGNED_AT_ONCE = 20
+"""Signing the addresses of images takes its time: after so many items somebody else may have a turn."""
 
 
 class Items:
@@ -45,6 +48,8 @@ class Items:
                 continue
             for result in await self.chunk(chunk):
                 position = chunk * CHUNK_ITEMS + result.index
+                if position % SIGNED_AT_ONCE == 0:
+                    await asyncio.sleep(0)
                 if position >= start:
                     yield position, result
 

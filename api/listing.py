@@ -137,7 +137,10 @@ async def list_jobs(
     after: Annotated[str | None, Query(description="The ``last`` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     state: JobState | None = None,
-    name: Annotated[str | None, Query(description="How the name begins.", max_length=200)] = None,
+    name: Annotated[
+        str | None,
+        Query(description="How the name begins.", max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"),
+    ] = None,
     submitted_after: Annotated[Moment | None, Query(description="At this time or later.")] = None,
     submitted_before: Annotated[Moment | None, Query(description="Before this time.")] = None,
 ) -> JobList:

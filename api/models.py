@@ -25,6 +25,8 @@ from imagemill.domain.windows import zone
 
 INLINE_ITEMS = 10_000
 """More items than this come as a manifest."""
+ALL_TEMPLATES_CHARACTERS = 60_000
+"""Of all templates of a manifest together."""
 MOST_VARIANTS = 100
 """Pictures of one row."""
 
@@ -177,6 +179,11 @@ class ManifestBody(Body):
             raise ValidationError.from_exception_data("ManifestBody", faults)
         if self.variants and self.matrix:
             raise ValueError("give either variants or a matrix")
+        texts = (self.id, self.prompt, self.where, self.mask, self.markup, *self.images)
+        size = sum(len(text or "") for text in texts)
+        if size > ALL_TEMPLATES_CHARACTERS:
+            most = f"{ALL_TEMPLATES_CHARACTERS:,}"
+            raise ValueError(f"the templates have {size:,} characters together; at most {most} are allowed")
         return self
 
 
@@ -190,6 +197,7 @@ class OutputBody(Body):
     )
 
 
+JobName = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$", examples=["spring"])]
 Priority = Annotated[int, Field(ge=1, le=5, description="1 goes first.")]
 PoolNames = Annotated[list[Annotated[str, Field(min_length=1, max_length=40)]], Field(max_length=10)]
 
@@ -269,7 +277,7 @@ class JobBody(Body):
         }
     )
 
-    name: Annotated[str, Field(max_length=200)] | None = None
+    name: JobName | None = None
     defaults: ImageSettings = ImageSettings()
     items: Annotated[list[ItemBody], Field(max_length=INLINE_ITEMS)] | None = None
     manifest: ManifestBody | None = None

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Header, Response
 from pydantic import Field
 
 from api.context import Context, context, tenant
-from api.models import Body, BudgetBody, JobAnswer, PoolNames, Priority, WebhookBody
+from api.models import Body, BudgetBody, JobAnswer, JobName, PoolNames, Priority, WebhookBody
 from api.openapi_headers import headers
 from api.pools import pool_problems
 from api.problems import INVALID, JOB_LOST, JOB_RUNS, KEY_REUSED, NO_CAP, NO_REPORT, Problem, problems
@@ -44,7 +44,7 @@ class RetryBody(Body):
         description="Items by their custom_id, whatever their state, in the place of ``states``.",
     )
     budget: BudgetBody
-    name: Annotated[str, Field(max_length=200)] | None = None
+    name: JobName | None = None
     on_unknown: OnUnknown | None = None
     pools: PoolNames | None = None
     priority: Priority | None = None

@@ -32,8 +32,14 @@ class TimedHead(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
     def data_received(self, data: bytes) -> None:
         """Take what came; a head that still has not ended has so long from its first byte on."""
         super().data_received(data)
-        if self.transport.is_closing() or (self.cycle is not None and not self.cycle.response_complete):
+        if self.transport.is_closing():
             self._stop_waiting()
+            return
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop_deadline()
+            self._head_bytes = 0 if self.cycle.more_body else self._head_bytes + len(data)
+            if self._head_bytes > HEAD_BYTES:
+                self.transport.close()  # the next request has come before its turn, and is too much to keep
             return
         self._head_bytes += len(data)
         if self._head_bytes > HEAD_BYTES:
@@ -51,6 +57,9 @@ class TimedHead(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
 
     def _stop_waiting(self) -> None:
         self._head_bytes = 0
+        self._stop_deadline()
+
+    def _stop_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None

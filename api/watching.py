@@ -17,6 +17,7 @@ LAST_PAUSE = 4.0
 """Seconds between two reads of a watched job; the longer nothing changes, the longer."""
 
 WAITERS = 2000
+WAITERS_A_TENANT = 500
 STREAMS = 500
 STREAMS_A_TENANT = 100
 
@@ -69,7 +70,7 @@ class Watches:
     """
 
     def __init__(self) -> None:
-        self.waiters = Seats(WAITERS)
+        self.waiters = Seats(WAITERS, WAITERS_A_TENANT)
         self.streams = Seats(STREAMS, STREAMS_A_TENANT)
         self._watches: dict[tuple[str, str], _Watch] = {}
         self._closed = False

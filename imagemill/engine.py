@@ -142,7 +142,7 @@ class TemporalEngine:
 
     async def find_jobs(self, search: JobSearch, more: bytes = b"") -> FoundJobs:
         """Jobs by the engine's list."""
-        await self._visibility.wait()
+        await self._visibility.wait(search.tenant)
         request = ListWorkflowExecutionsRequest(
             namespace=self._client.namespace,
             page_size=visibility.PAGE,

@@ -7,6 +7,7 @@ quoted text alone, and every row is looked at again before it is believed.
 import asyncio
 import hashlib
 import re
+from collections import Counter
 from datetime import UTC
 
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
@@ -27,6 +28,8 @@ PER_SECOND = 10
 """What a frontend of the engine answers by default, of such questions."""
 
 PATIENCE = 5.0
+TURNS_A_TENANT = 10
+"""So many questions of one tenant wait at a time."""
 _PLAIN = re.compile(r"[A-Za-z0-9_.:@/+= -]{1,100}")
 """Sixteen words of this length, quoted, fit into the 2 KB that an attribute may have."""
 
@@ -104,13 +107,25 @@ class Turns:
         self._apart = 1 / per_second
         self._patience = patience
         self._next = 0.0
+        self._waiting: Counter[str] = Counter()
 
-    async def wait(self) -> None:
-        """Wait for the next turn.
+    async def wait(self, tenant: str) -> None:
+        """Wait for the next turn; a tenant waits for a few at a time, so that there are some for others.
 
         Raises:
             EngineUnavailable: it is too far away.
         """
+        if self._waiting[tenant] >= TURNS_A_TENANT:
+            raise EngineUnavailable("too many lists of jobs are asked for at once")
+        self._waiting[tenant] += 1
+        try:
+            await self._wait()
+        finally:
+            self._waiting[tenant] -= 1
+            if not self._waiting[tenant]:
+                del self._waiting[tenant]
+
+    async def _wait(self) -> None:
         now = asyncio.get_running_loop().time()
         turn = max(now, self._next)
         if turn - now > self._patience:

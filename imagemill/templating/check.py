@@ -1,7 +1,7 @@
 """Is a template sound? Asked at submission, before a row is read."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 from liquid.exceptions import LiquidError
@@ -14,11 +14,27 @@ TAG_CHARACTERS = 1_000
 _CLOSING = {"{{": "}}", "{%": "%}"}
 _OPENED = re.compile(r"\{[{%]")
 HINTS = 10
-"""So many unknown columns of a template get a hint at what may be meant."""
+"""So many unknown columns get a hint at what may be meant: looking for one takes long among many."""
+
+
+class Hints:
+    """How many hints may still be given, to all templates of a submission together."""
+
+    def __init__(self, left: int = HINTS) -> None:
+        self.left = left
+
+    def near(self, name: str, known: Iterable[str]) -> str:
+        """What may be meant by a name, in words; empty where nobody knows, or no more is to be said."""
+        self.left -= 1
+        return _near(name, known) if self.left >= 0 else ""
 
 
 def template_problems(
-    text: str, *, columns: Iterable[str] | None = None, names: Iterable[str] = (ROW,)
+    text: str,
+    *,
+    columns: Iterable[str] | None = None,
+    names: Iterable[str] = (ROW,),
+    hints: Hints | None = None,
 ) -> list[str]:
     """What is wrong with a template: its syntax, its filters, its names, its columns; empty if nothing.
 
@@ -26,6 +42,7 @@ def template_problems(
         text: the template.
         columns: the columns that ``row`` has; None where they differ from row to row.
         names: the variables that the template may use.
+        hints: shared by several templates; None: this one has its own.
     """
     if len(text) > TEMPLATE_CHARACTERS:
         return [f"the template has {len(text)} characters; at most {TEMPLATE_CHARACTERS} are allowed"]
@@ -46,7 +63,8 @@ def template_problems(
         if name not in known:
             found.append(f"unknown variable {name!r}; a template can use {', '.join(known)}")
         elif name == ROW and columns is not None:
-            found += _column_problems([use.segments for use in uses], list(columns))
+            segments = [use.segments for use in uses]
+            found += _column_problems(segments, dict.fromkeys(columns), hints or Hints())
     return found
 
 
@@ -64,14 +82,12 @@ def _delimiter_problem(text: str) -> str | None:
     return None
 
 
-def _column_problems(uses: list[object], columns: list[str]) -> list[str]:
+def _column_problems(uses: Sequence[object], columns: Mapping[str, None], hints: Hints) -> list[str]:
     found: list[str] = []
     for segments in uses:
         column = segments[1] if isinstance(segments, list | tuple) and len(segments) > 1 else None
         if isinstance(column, str) and column not in columns:
-            # Looking for a name that is near takes long among many columns.
-            near = _near(column, columns) if len(found) < HINTS else ""
-            found.append(f"there is no column {column!r}{near}")
+            found.append(f"there is no column {column!r}{hints.near(column, columns)}")
     return list(dict.fromkeys(found))
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from imagemill.domain.errors import EngineUnavailable
 from imagemill.domain.job import JobSummary
 from imagemill.ports import JobSearch
-from imagemill.visibility import METADATA, Turns, attributes, query, quoted
+from imagemill.visibility import METADATA, TURNS_A_TENANT, Turns, attributes, query, quoted
 
 LITERAL = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
 
@@ -44,11 +44,20 @@ async def test_questions_take_turns_and_too_many_are_sent_away() -> None:
     turns = Turns(per_second=1000, patience=0.01)
     clock = asyncio.get_running_loop().time
     began = clock()
-    told = await asyncio.gather(*(turns.wait() for _ in range(20)), return_exceptions=True)
+    told = await asyncio.gather(*(turns.wait(f"t{n}") for n in range(20)), return_exceptions=True)
     passed = [each for each in told if each is None]
     assert 1 <= len(passed) < 20
     assert clock() - began >= (len(passed) - 1) / 1000 - 1e-6
     assert all(isinstance(each, EngineUnavailable) for each in told if each is not None)
+
+
+async def test_a_tenant_waits_for_a_few_turns_at_a_time_and_leaves_the_others_to_others() -> None:
+    turns = Turns(per_second=1000, patience=1000)
+    told = await asyncio.gather(
+        *(turns.wait("greedy") for _ in range(50)), turns.wait("modest"), return_exceptions=True
+    )
+    assert sum(each is None for each in told[:50]) == TURNS_A_TENANT
+    assert told[50] is None
 
 
 @pytest.mark.parametrize("text", ["a' OR ImagemillTenant != 'a", "a\\", "a\\' OR 1 = 1 --", 'a"b'])

@@ -299,8 +299,9 @@ async def test_only_the_operator_sets_caps(http: httpx2.AsyncClient, engine: Mem
 async def test_without_an_operators_key_nobody_sets_caps(parts: Context) -> None:
     transport = httpx2.ASGITransport(app=make_app(replace(parts, admin_sha256=None)))
     async with httpx2.AsyncClient(transport=transport, base_url="http://api") as client:
-        answer = await client.put("/v1/tenants/t/caps", json={}, headers=OPERATOR)
-    assert answer.status_code == 403
+        stranger = await client.put("/v1/tenants/t/caps", json={}, headers=OPERATOR)
+        answer = await client.put("/v1/tenants/t/caps", json={}, headers={"authorization": f"Bearer {KEY}"})
+    assert (stranger.status_code, answer.status_code) == (401, 403)
     assert "IMAGEMILL_ADMIN_KEY" in answer.json()["detail"]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from imagemill.ports import Rendered
 from imagemill.templating import process
-from imagemill.templating.check import template_problems
+from imagemill.templating.check import Hints, template_problems
 from imagemill.templating.process import ProcessTemplating
 
 ROW: Mapping[str, object] = {"a": "x", "long": "y" * 1000, "list": ["a"] * 1000, "bad": True}
@@ -147,3 +147,15 @@ async def test_an_answer_that_is_too_long_to_hold_is_a_problem_of_its_row(
     monkeypatch.setattr(process, "LONGEST_ANSWER", 10_000)
     found = await render("{{ row.a }}", {"a": "x" * 50_000}, GOOD)
     assert [bool(row.problem) for row in found] == [True, False]
+
+
+def test_hints_are_given_to_all_templates_of_a_submission_together() -> None:
+    """Each takes long among many columns."""
+    hints = Hints(left=3)
+    columns = ["title", "handle"]
+    said = [
+        problem
+        for n in range(5)
+        for problem in template_problems(f"{{{{ row.titl{n} }}}}", columns=columns, hints=hints)
+    ]
+    assert [("did you mean" in problem) for problem in said] == [True] * 3 + [False] * 2
