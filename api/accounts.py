@@ -29,7 +29,7 @@ async def open_account(parts: Context, tenant: str) -> None:
     Raises:
         Problem: the tenant has no cap, and the operator does not allow that.
     """
-    caps = await caps_in_force(parts, tenant)
+    caps, known = await asyncio.gather(caps_in_force(parts, tenant), parts.engine.account_caps(tenant))
     if not _suffice(parts, caps):
         raise Problem(
             NO_CAP,
@@ -37,7 +37,7 @@ async def open_account(parts: Context, tenant: str) -> None:
             f"PUT /v1/tenants/{tenant}/caps, in the file of tenants, or for all of them with "
             "IMAGEMILL_CAPS_DAY_USD or _MONTH_USD",
         )
-    if await parts.engine.account_caps(tenant) != caps:
+    if known != caps:
         await _tell(parts, tenant, caps)
 
 

@@ -11,8 +11,8 @@ from api.models import Body, BudgetBody, JobAnswer, PoolNames, Priority, Webhook
 from api.openapi_headers import headers
 from api.pools import pool_problems
 from api.problems import INVALID, JOB_LOST, JOB_RUNS, KEY_REUSED, NO_CAP, NO_REPORT, Problem, problems
-from api.status import status_of, summary_of
-from api.submission import Once, accept, answer_accepted, fingerprint
+from api.status import summary_of
+from api.submission import Once, accept, answer_accepted, fingerprint, status_accepted
 from api.webhook_target import webhook_problems
 from imagemill.domain.errors import InvalidInput, ObjectMissing
 from imagemill.domain.ids import new_id
@@ -84,7 +84,7 @@ async def retry_job(
 
     accepted = await accept(parts, owner, once, made, body.webhook)
     answer_accepted(response, accepted)
-    return await status_of(parts, owner, accepted.job)
+    return await status_accepted(parts, owner, accepted)
 
 
 async def _ended(parts: Context, owner: str, job: str) -> JobSummary:
