@@ -56,6 +56,8 @@ class Context:
     """What each tenant may do."""
     told: dict[str, Caps] = field(default_factory=dict)
     """The caps that this process has told each tenant's account last."""
+    seen: dict[str, tuple[Caps, float]] = field(default_factory=dict)
+    """The caps that each tenant's account was seen to work by since, and when, by the monotonic clock."""
     rates: RateLimits = field(default_factory=RateLimits)
     """How many requests each key may send."""
 
