@@ -34,8 +34,8 @@ class Coalescer(Generic[K, V]):
         self._gathering: dict[K, list[asyncio.Future[V]]] = {}
         self._readers: dict[K, asyncio.Task[None]] = {}
 
-    async def read(self, key: K, how: Callable[[], Awaitable[V]]) -> V:
-        """What a read brings that begins after this call.
+    def read(self, key: K, how: Callable[[], Awaitable[V]]) -> "asyncio.Future[V]":
+        """What a read brings that begins after this call; cancel it to go.
 
         ``how`` reads what ``key`` stands for, and is called in the name of all who wait for it. What it
         raises is raised for each of them.
@@ -44,7 +44,7 @@ class Coalescer(Generic[K, V]):
         self._gathering.setdefault(key, []).append(answer)
         if key not in self._readers:
             self._readers[key] = asyncio.create_task(self._serve(key, how))
-        return await answer
+        return answer
 
     async def _serve(self, key: K, how: Callable[[], Awaitable[V]]) -> None:
         try:

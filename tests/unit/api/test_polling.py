@@ -294,10 +294,10 @@ async def test_nobody_is_answered_by_a_read_that_had_begun() -> None:
         await go.wait()
         return value
 
-    early = asyncio.create_task(reads.read("x", read))
+    early = reads.read("x", read)
     await begun.wait()
     truth[0] = 1
-    late = [asyncio.create_task(reads.read("x", read)) for _ in range(5)]
+    late = [reads.read("x", read) for _ in range(5)]
     await asyncio.sleep(0)
     go.set()
 
@@ -314,7 +314,7 @@ async def test_who_goes_takes_nobody_along_and_errors_reach_all() -> None:
         await go.wait()
         raise LookupError
 
-    waiting = [asyncio.create_task(reads.read("x", fail)) for _ in range(3)]
+    waiting = [reads.read("x", fail) for _ in range(3)]
     await asyncio.sleep(0)
     waiting[0].cancel()
     go.set()
