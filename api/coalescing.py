@@ -18,7 +18,9 @@ REST = 9.0
 """A read is followed by so many times its own duration without one of the same thing: the slower the
 engine answers, the more callers share an answer. Who asks for what nobody else asks for never waits."""
 
-LONGEST_REST = 0.25
+LONGEST_REST = 0.1
+"""Seconds. Where many ask for few jobs each of them waits so long, and no longer, for the sake of the engine;
+how much all reads together ask of it is bounded by ``AT_ONCE``."""
 
 
 class Coalescer(Generic[K, V]):
