@@ -1,6 +1,7 @@
 """Tenants' accounts: may this tenant spend, what may it spend, and what has it spent?"""
 
 import asyncio
+import time
 from collections.abc import Mapping
 
 import structlog
@@ -17,6 +18,9 @@ from imagemill.tenants import PATIENCE
 
 log = structlog.get_logger()
 
+SEEN_SECONDS = 1.0
+"""So long an account is taken to work by the caps that it was seen to work by."""
+
 
 async def caps_in_force(parts: Context, tenant: str) -> Caps:
     """The caps that a tenant has now."""
@@ -29,7 +33,7 @@ async def open_account(parts: Context, tenant: str) -> None:
     Raises:
         Problem: the tenant has no cap, and the operator does not allow that.
     """
-    caps = await caps_in_force(parts, tenant)
+    caps, known = await asyncio.gather(caps_in_force(parts, tenant), _caps_seen(parts, tenant))
     if not _suffice(parts, caps):
         raise Problem(
             NO_CAP,
@@ -37,8 +41,24 @@ async def open_account(parts: Context, tenant: str) -> None:
             f"PUT /v1/tenants/{tenant}/caps, in the file of tenants, or for all of them with "
             "IMAGEMILL_CAPS_DAY_USD or _MONTH_USD",
         )
-    if await parts.engine.account_caps(tenant) != caps:
+    if known != caps:
         await _tell(parts, tenant, caps)
+
+
+async def _caps_seen(parts: Context, tenant: str) -> Caps | None:
+    """The caps that an account works by, as they were seen within the last moment; None: it does not run.
+
+    A tenant who submits many small jobs keeps its account busy, and a look at it waits for it. Caps that have
+    changed since are told by whoever changed them, and differ here from those in force; an account that has
+    ended since is started by the first job that asks it.
+    """
+    caps, seen_at = parts.seen.get(tenant, (None, 0.0))
+    now = time.monotonic()
+    if caps is None or now - seen_at >= SEEN_SECONDS:
+        caps = await parts.engine.account_caps(tenant)
+        if caps is not None:
+            parts.seen[tenant] = caps, now
+    return caps
 
 
 async def change_caps(parts: Context, tenant: str, caps: Caps | None) -> Caps:
@@ -68,6 +88,7 @@ async def _tell(parts: Context, tenant: str, caps: Caps) -> Caps:
     """
     while True:
         parts.told[tenant] = caps
+        parts.seen.pop(tenant, None)
         await parts.engine.tell_account(_start(parts, tenant, caps), caps=caps)
         now = await caps_in_force(parts, tenant)
         if now == caps or not _suffice(parts, now):

@@ -18,7 +18,9 @@ REST = 9.0
 """A read is followed by so many times its own duration without one of the same thing: the slower the
 engine answers, the more callers share an answer. Who asks for what nobody else asks for never waits."""
 
-LONGEST_REST = 0.25
+LONGEST_REST = 0.1
+"""Seconds. Where many ask for few jobs each of them waits so long, and no longer, for the sake of the engine;
+how much all reads together ask of it is bounded by ``AT_ONCE``."""
 
 
 class Coalescer(Generic[K, V]):
@@ -34,8 +36,8 @@ class Coalescer(Generic[K, V]):
         self._gathering: dict[K, list[asyncio.Future[V]]] = {}
         self._readers: dict[K, asyncio.Task[None]] = {}
 
-    async def read(self, key: K, how: Callable[[], Awaitable[V]]) -> V:
-        """What a read brings that begins after this call.
+    def read(self, key: K, how: Callable[[], Awaitable[V]]) -> "asyncio.Future[V]":
+        """What a read brings that begins after this call; cancel it to go.
 
         ``how`` reads what ``key`` stands for, and is called in the name of all who wait for it. What it
         raises is raised for each of them.
@@ -44,7 +46,7 @@ class Coalescer(Generic[K, V]):
         self._gathering.setdefault(key, []).append(answer)
         if key not in self._readers:
             self._readers[key] = asyncio.create_task(self._serve(key, how))
-        return await answer
+        return answer
 
     async def _serve(self, key: K, how: Callable[[], Awaitable[V]]) -> None:
         try:

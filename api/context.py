@@ -1,7 +1,9 @@
 """What the routes work with, and who is asking."""
 
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from fastapi import Request
 
@@ -56,6 +58,8 @@ class Context:
     """What each tenant may do."""
     told: dict[str, Caps] = field(default_factory=dict)
     """The caps that this process has told each tenant's account last."""
+    seen: dict[str, tuple[Caps, float]] = field(default_factory=dict)
+    """The caps that each tenant's account was seen to work by since, and when, by the monotonic clock."""
     rates: RateLimits = field(default_factory=RateLimits)
     """How many requests each key may send."""
 
@@ -100,16 +104,27 @@ async def admin_tenant(request: Request) -> str:
 
 
 def admit(request: Request, scope: Scope) -> Caller:
-    """Who asks, if it may; a matter of microseconds, also without FastAPI's dependencies.
+    """Who asks, if it may; without FastAPI's dependencies.
 
-    The rate is counted, and told by the ``RateLimit`` fields of the answer, whatever it is.
+    Raises:
+        Problem: as ``permit`` does.
+    """
+    return permit(parts_of(request), request.headers, request.scope, scope)
+
+
+def permit(
+    parts: Context, headers: Mapping[str, str], asked: MutableMapping[str, Any], scope: Scope
+) -> Caller:
+    """Who asks, if it may; a matter of microseconds.
+
+    The rate is counted, and told by the ``RateLimit`` fields of the answer, whatever it is. ``asked`` is the
+    ASGI scope of the request, and the names of its ``headers`` are in small letters.
 
     Raises:
         Problem: there is no key, it is not known, it lacks the scope, or it sends too many requests.
     """
-    parts = parts_of(request)
-    caller = parts.keys.authenticate(request.headers)
-    parts.rates.count(caller, request.scope)
+    caller = parts.keys.authenticate(headers)
+    parts.rates.count(caller, asked)
     if scope not in caller.scopes:
         raise lacks(scope, caller)
     return caller

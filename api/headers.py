@@ -37,5 +37,7 @@ class SecurityHeaders:
 
 
 def _guarded(said: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    keeps = any(name == _NO_STORE[0] for name, _ in said)
-    return [*said, *_ALWAYS] if keeps else [*said, *_ALWAYS, _NO_STORE]
+    for name, _ in said:
+        if name == _NO_STORE[0]:
+            return [*said, *_ALWAYS]
+    return [*said, *_ALWAYS, _NO_STORE]

@@ -35,7 +35,7 @@ from api.problems import (
 )
 from api.report import report_of, with_items
 from api.status import status_of, summary_of
-from api.submission import answer_accepted, submit
+from api.submission import answer_accepted, status_accepted, submit
 from api.validations import ValidationAnswer
 from api.webhook_target import change_webhook
 from imagemill.domain.item import ItemState
@@ -83,7 +83,7 @@ async def create_job(
         return JSONResponse((await validate(parts, owner, body)).model_dump(mode="json"))
     accepted = await submit(parts, owner, body, idempotency_key, x_stainless_retry_count)
     answer_accepted(response, accepted)
-    return await status_of(parts, owner, accepted.job)
+    return await status_accepted(parts, owner, accepted)
 
 
 @router.get("/{job}/items", summary="A page of items", responses=problems(INVALID, JOB_LOST))

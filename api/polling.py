@@ -14,7 +14,7 @@ from fastapi.responses import Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from api.context import Context, admit, parts_of
+from api.context import Context, admit, parts_of, permit
 from api.departure import unless_gone
 from api.models import JobAnswer
 from api.openapi_headers import headers
@@ -29,6 +29,7 @@ LONGEST_WAIT = 60
 
 _WAIT = re.compile(r"\bwait\s*=\s*\"?(\d{1,9})\"?\s*(?:[;,]|$)", re.IGNORECASE)
 _EMPTY: Message = {"type": "http.response.body"}
+_LOOKED_AT = {name.encode(): name for name in ("authorization", "if-none-match", "prefer")}
 _TAG = re.compile(r'(?:W/)?"([^"]*)"')
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -70,10 +71,14 @@ class Polls:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one poll."""
-        request = Request(scope, receive)
-        parts, owner, job = parts_of(request), admit(request, "read").tenant, scope["path_params"]["job"]
-        tags, prefer = _asked(scope)
-        snapshot, waited = await poll(parts, owner, job, receive, tags=tags, prefer=prefer)
+        said = _said(scope)
+        parts: Context = scope["app"].state.context
+        owner, job = permit(parts, said, scope, "read").tenant, scope["path_params"]["job"]
+        tags, prefer, waited = said.get("if-none-match"), said.get("prefer"), None
+        if prefer:
+            snapshot, waited = await poll(parts, owner, job, receive, tags=tags, prefer=prefer)
+        else:
+            snapshot = await now(parts, owner, job)
         if tags and not waited and matches(tags, snapshot.tag):
             await send(_unchanged(snapshot))
             await send(_EMPTY)
@@ -82,16 +87,18 @@ class Polls:
         await response(scope, receive, send)
 
 
-def _asked(scope: Scope) -> tuple[str | None, str | None]:
-    """``If-None-Match`` and ``Prefer``; several lines of a header are one."""
-    tags: list[str] = []
-    prefer: list[str] = []
-    for name, value in scope["headers"]:
-        if name == b"if-none-match":
-            tags.append(value.decode("latin-1"))
-        elif name == b"prefer":
-            prefer.append(value.decode("latin-1"))
-    return ", ".join(tags) or None, ", ".join(prefer) or None
+def _said(scope: Scope) -> dict[str, str]:
+    """The headers that a poll is answered by; several lines of one are a list, of keys the first counts."""
+    said: dict[str, str] = {}
+    for raw, value in scope["headers"]:
+        if (name := _LOOKED_AT.get(raw)) is None:
+            continue
+        text = value.decode("latin-1")
+        if name not in said:
+            said[name] = text
+        elif name != "authorization":
+            said[name] = f"{said[name]}, {text}"
+    return said
 
 
 def serve_first(app: FastAPI) -> None:
@@ -122,9 +129,9 @@ async def poll(
     return changed or snapshot, seconds
 
 
-async def now(parts: Context, owner: str, job: str) -> Snapshot:
-    """The job as it was read after this was asked, with all who asked meanwhile."""
-    return await parts.reads.read((owner, job), lambda: snapshot_of(parts, owner, job))
+def now(parts: Context, owner: str, job: str) -> "asyncio.Future[Snapshot]":
+    """The job as it is read after this was asked, with all who ask meanwhile."""
+    return parts.reads.read((owner, job), lambda: snapshot_of(parts, owner, job))
 
 
 async def _change(parts: Context, owner: str, snapshot: Snapshot, seconds: float) -> Snapshot | None:

@@ -11,8 +11,8 @@ from api.models import Body, BudgetBody, JobAnswer, JobName, PoolNames, Priority
 from api.openapi_headers import headers
 from api.pools import pool_problems
 from api.problems import INVALID, JOB_LOST, JOB_RUNS, KEY_REUSED, NO_CAP, NO_REPORT, Problem, problems
-from api.status import status_of, summary_of
-from api.submission import Once, accept, answer_accepted, fingerprint
+from api.status import summary_of
+from api.submission import Once, accept, answer_accepted, fingerprint, status_accepted
 from api.webhook_target import webhook_problems
 from imagemill.domain.budget import UNKNOWN_MODEL
 from imagemill.domain.errors import InvalidInput, ObjectMissing
@@ -86,7 +86,7 @@ async def retry_job(
 
     accepted = await accept(parts, owner, once, made, body.webhook)
     answer_accepted(response, accepted)
-    return await status_of(parts, owner, accepted.job)
+    return await status_accepted(parts, owner, accepted)
 
 
 async def _ended(parts: Context, owner: str, job: str) -> Report:

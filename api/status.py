@@ -92,6 +92,11 @@ async def answer_of(parts: Context, tenant: str, snapshot: Snapshot) -> JobAnswe
     return _answer(snapshot.job, summary, snapshot.progress, rows, parts.catalogue)
 
 
+def new_answer(parts: Context, job: str, summary: JobSummary) -> JobAnswer:
+    """A job as it was when it was started with this summary, a moment ago."""
+    return _answer(job, summary, summary.ended, None, parts.catalogue)
+
+
 async def body_of(parts: Context, tenant: str, snapshot: Snapshot) -> bytes:
     """The same as JSON, made once for all who share the snapshot."""
     if snapshot.body is None:

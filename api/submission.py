@@ -1,18 +1,21 @@
 """Checks a submission before anything is spent, and writes it down so that it is started exactly once.
 
 1. check it: templates, columns, models, settings, ids; every problem is told at once;
-2. write ``request.json``, then the record of its idempotency key by a conditional put;
-3. start the workflow, and only then answer.
+2. write ``request.json`` while the tenant's account is seen to;
+3. write the record of its idempotency key by a conditional put;
+4. start the workflow, and only then answer.
 
 Whoever comes with the same key finds the record, and starts what was never started. A client without a
 key whose SDK says that it tries again is given, once a try, a job that was made of the same content a
 moment ago.
 """
 
+import asyncio
 import hashlib
 import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -23,11 +26,12 @@ from api.accounts import open_account
 from api.checks import first_ask, prices_of, problems_of, warnings_of
 from api.context import Context
 from api.manifests import manifest_of
-from api.models import JobBody, WebhookBody
+from api.models import JobAnswer, JobBody, WebhookBody
 from api.problems import JOB_LOST, KEY_REUSED, Problem
+from api.status import new_answer, status_of
 from api.webhook_target import set_webhook, webhook_warnings
 from imagemill.claims import claim
-from imagemill.domain.errors import InvalidInput, ObjectMissing
+from imagemill.domain.errors import InvalidInput, ObjectMissing, StoreError
 from imagemill.domain.ids import made_at, new_id
 from imagemill.domain.job import InlineItem, JobSummary, Submission
 from imagemill.domain.messages import JobStart, Workplace, account_workflow_id
@@ -48,6 +52,8 @@ class Accepted:
 
     job: str
     replayed: bool
+    summary: JobSummary | None = None
+    """What it was started with, where it was started now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,23 +120,24 @@ async def accept(
     if not key and once.retry and (claimed := await _claim_recent(parts, tenant, fingerprint, once.retry)):
         return claimed
     submission = await made()
-    await open_account(parts, tenant)
-    where = request_key(tenant, submission.job)
-    if webhook:  # first, so that whoever finds the request finds it too
-        await set_webhook(parts, tenant, submission.job, webhook)
-    await parts.control.put(where, submission.model_dump_json(exclude_none=True).encode())
+    warnings = await _prepare(parts, submission, webhook)
     if key and not await _record(parts, submission, key, fingerprint):
-        await parts.control.delete(where)
-        if webhook:
-            await set_webhook(parts, tenant, submission.job, None)
+        await _take_back(parts, submission, webhook)
         known = await _known(parts, tenant, key, fingerprint)
         if known:
             return known
     if not key:
         await parts.control.put(recent_prefix(tenant, fingerprint) + submission.job, b"{}")
-    warnings = await webhook_warnings(parts, tenant, webhook)
-    await parts.engine.start_job(job_start(parts, submission, warnings))
-    return Accepted(submission.job, replayed=False)
+    start = job_start(parts, submission, warnings)
+    await parts.engine.start_job(start)
+    return Accepted(submission.job, replayed=False, summary=start.summary)
+
+
+async def status_accepted(parts: Context, tenant: str, accepted: Accepted) -> JobAnswer:
+    """The status of a submission; that of a job which has just been started needs no look at the engine."""
+    if accepted.summary:
+        return new_answer(parts, accepted.job, accepted.summary)
+    return await status_of(parts, tenant, accepted.job)
 
 
 def job_start(parts: Context, submission: Submission, warnings: Sequence[str] = ()) -> JobStart:
@@ -166,6 +173,34 @@ def job_start(parts: Context, submission: Submission, warnings: Sequence[str] = 
         first_ask_nano=first_ask(parts, submission),
         webhook_events=submission.webhook_events,
     )
+
+
+# --- writing it down -----------------------------------------------------------------------------
+
+
+async def _prepare(parts: Context, submission: Submission, webhook: WebhookBody | None) -> list[str]:
+    """All that must be there before the record is, whose finder may start the job; answers warnings.
+
+    None of it counts before the record, so its parts are done side by side. If one fails, the others are
+    waited for and taken back.
+    """
+    tenant, job = submission.tenant, submission.job
+    request = submission.model_dump_json(exclude_none=True).encode()
+    parallel = [open_account(parts, tenant), parts.control.put(request_key(tenant, job), request)]
+    if webhook:
+        parallel.append(set_webhook(parts, tenant, job, webhook))
+    ends = await asyncio.gather(*parallel, return_exceptions=True)
+    for error in filter(None, ends):
+        with suppress(StoreError):  # what stays then is of a job that nobody has heard of
+            await _take_back(parts, submission, webhook)
+        raise error
+    return await webhook_warnings(parts, tenant, webhook)
+
+
+async def _take_back(parts: Context, submission: Submission, webhook: WebhookBody | None) -> None:
+    await parts.control.delete(request_key(submission.tenant, submission.job))
+    if webhook:
+        await set_webhook(parts, submission.tenant, submission.job, None)
 
 
 # --- once ----------------------------------------------------------------------------------------

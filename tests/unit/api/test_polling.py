@@ -22,6 +22,7 @@ from imagemill.domain.places import plan_index_key, report_key
 from imagemill.ports import Memo
 from tests.fakes.engine import MemoryEngine
 from tests.fakes.store import MemoryStore
+from tests.unit.api.bodies import KEY
 
 JOB = "job_1"
 URL = f"/v1/jobs/{JOB}"
@@ -129,6 +130,21 @@ async def test_another_tenant_s_job_is_not_there(http: httpx2.AsyncClient, engin
 async def test_without_a_key_there_is_no_answer(http: httpx2.AsyncClient) -> None:
     answer = await http.get(URL, headers={"authorization": "Bearer im_wrong", "if-none-match": "*"})
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+
+
+async def test_lines_of_one_header_are_a_list_and_of_two_keys_the_first_counts(
+    http: httpx2.AsyncClient,
+) -> None:
+    tag = (await http.get(URL)).headers["etag"]
+    own, wrong = ("authorization", f"Bearer {KEY}"), ("authorization", f"Bearer {KEY}x")
+    tags = [("if-none-match", '"other"'), ("if-none-match", tag)]
+
+    async def asked(*headers: tuple[str, str]) -> int:
+        http.headers.clear()
+        return (await http.get(URL, headers=list(headers))).status_code
+
+    assert await asked(own, *tags) == await asked(own, wrong, *tags) == 304
+    assert await asked(wrong, own, *tags) == 401
 
 
 async def test_a_dead_engine_is_said_to_be_away(http: httpx2.AsyncClient, engine: MemoryEngine) -> None:
@@ -294,10 +310,10 @@ async def test_nobody_is_answered_by_a_read_that_had_begun() -> None:
         await go.wait()
         return value
 
-    early = asyncio.create_task(reads.read("x", read))
+    early = reads.read("x", read)
     await begun.wait()
     truth[0] = 1
-    late = [asyncio.create_task(reads.read("x", read)) for _ in range(5)]
+    late = [reads.read("x", read) for _ in range(5)]
     await asyncio.sleep(0)
     go.set()
 
@@ -314,7 +330,7 @@ async def test_who_goes_takes_nobody_along_and_errors_reach_all() -> None:
         await go.wait()
         raise LookupError
 
-    waiting = [asyncio.create_task(reads.read("x", fail)) for _ in range(3)]
+    waiting = [reads.read("x", fail) for _ in range(3)]
     await asyncio.sleep(0)
     waiting[0].cancel()
     go.set()
