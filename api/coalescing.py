@@ -5,14 +5,18 @@ whatever process, is never taken back from the next.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Hashable, Iterator
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-AT_ONCE = 8
+AT_ONCE = 10
 """Reads under way in one process; the others gather more who ask."""
+
+OF_ONE = 8
+"""Of these, in the name of one tenant: its flood leaves some to others."""
 
 REST = 9.0
 """A read is followed by so many times its own duration without one of the same thing: the slower the
@@ -30,9 +34,14 @@ class Coalescer(Generic[K, V]):
         reads: how many have been made.
     """
 
-    def __init__(self, at_once: int = AT_ONCE) -> None:
+    def __init__(self, whose: Callable[[K], Hashable] = lambda key: None) -> None:
+        """``whose`` says in whose name a key is read."""
         self.reads = 0
-        self._at_once = asyncio.Semaphore(at_once)
+        self._whose = whose
+        self._at_once = asyncio.Semaphore(AT_ONCE)
+        self._of_one: defaultdict[Hashable, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(OF_ONE)
+        )
         self._gathering: dict[K, list[asyncio.Future[V]]] = {}
         self._readers: dict[K, asyncio.Task[None]] = {}
 
@@ -59,7 +68,7 @@ class Coalescer(Generic[K, V]):
     async def _serve_once(self, key: K, how: Callable[[], Awaitable[V]]) -> float:
         """One read; how long to leave the thing alone after it, in seconds."""
         clock = asyncio.get_running_loop().time
-        async with self._at_once:
+        async with self._of_one[self._whose(key)], self._at_once:
             began = clock()
             asked = self._gathering.pop(key)  # who comes from now on waits for the next
             self.reads += 1

@@ -67,7 +67,7 @@ class Context:
         """The pools that a tenant may buy from."""
         return [pool for pool in self.pools.names if self.tenants.may_use_pool(tenant, pool)]
 
-    reads: Coalescer[tuple[str, str], Snapshot] = field(default_factory=Coalescer)
+    reads: Coalescer[tuple[str, str], Snapshot] = field(default_factory=lambda: Coalescer(lambda key: key[0]))
     """Reads of jobs, by tenant and id."""
     watches: Watches = field(default_factory=Watches)
     """Who waits for jobs to change."""

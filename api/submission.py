@@ -27,7 +27,7 @@ from api.checks import first_ask, prices_of, problems_of, warnings_of
 from api.context import Context
 from api.manifests import manifest_of
 from api.models import JobAnswer, JobBody, WebhookBody
-from api.problems import JOB_LOST, KEY_REUSED, Problem
+from api.problems import JOB_LOST, KEY_REUSED, UNAVAILABLE, Problem
 from api.status import new_answer, status_of
 from api.webhook_target import set_webhook, webhook_warnings
 from imagemill.claims import claim
@@ -121,14 +121,15 @@ async def accept(
         return claimed
     submission = await made()
     warnings = await _prepare(parts, submission, webhook)
+    start = job_start(parts, submission, warnings)
     if key and not await _record(parts, submission, key, fingerprint):
         await _take_back(parts, submission, webhook)
         known = await _known(parts, tenant, key, fingerprint)
-        if known:
-            return known
+        if known is None:
+            raise Problem(UNAVAILABLE, "the record of this Idempotency-Key has just been removed")
+        return known
     if not key:
         await parts.control.put(recent_prefix(tenant, fingerprint) + submission.job, b"{}")
-    start = job_start(parts, submission, warnings)
     await parts.engine.start_job(start)
     return Accepted(submission.job, replayed=False, summary=start.summary)
 

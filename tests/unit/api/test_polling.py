@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from api.coalescing import Coalescer
+from api.coalescing import OF_ONE, Coalescer
 from api.context import Context
 from api.patience import patience
 from api.polling import matches, now, poll, wished
@@ -387,7 +387,10 @@ class Restless(MemoryEngine):
 
 
 def hosts(parts: Context, engine: MemoryEngine) -> list[Callable[[], Awaitable[Snapshot]]]:
-    made = [replace(parts, engine=engine, reads=Coalescer(), watches=Watches()) for _ in range(3)]
+    made = [
+        replace(parts, engine=engine, reads=Coalescer(lambda key: key[0]), watches=Watches())
+        for _ in range(3)
+    ]
     return [lambda host=host: now(host, "t", JOB) for host in made]  # type: ignore[misc]
 
 
@@ -426,3 +429,24 @@ async def test_a_chunk_that_ends_while_it_is_read_is_counted_once(
     snapshot = await snapshot_of(parts, "t", JOB)
     assert snapshot.progress.counts.succeeded == 10
     assert (await snapshot_of(parts, "t", JOB)).progress.counts.succeeded == 10
+
+
+async def test_a_tenant_that_floods_leaves_reads_to_others() -> None:
+    reads: Coalescer[tuple[str, int], str] = Coalescer(lambda key: key[0])
+    gate, begun = asyncio.Event(), list[tuple[str, int]]()
+
+    def read(key: tuple[str, int]) -> "asyncio.Future[str]":
+        async def how() -> str:
+            begun.append(key)
+            await gate.wait()
+            return key[0]
+
+        return reads.read(key, how)
+
+    flood = [read(("greedy", n)) for n in range(50)]
+    modest = read(("modest", 0))
+    await until(lambda: ("modest", 0) in begun)
+    assert [key[0] for key in begun].count("greedy") == OF_ONE
+    gate.set()
+    assert set(await asyncio.gather(*flood)) == {"greedy"}
+    assert await modest == "modest"
