@@ -47,6 +47,7 @@ class Listener:
         self.headers: dict[str, str] = {}
         self.sent: asyncio.Queue[bytes] = asyncio.Queue()
         self.gone = asyncio.Event()
+        self.ended = asyncio.Event()
         self.over = False
 
     async def receive(self) -> dict[str, Any]:
@@ -59,6 +60,8 @@ class Listener:
             self.headers = {name.decode(): value.decode() for name, value in message["headers"]}
             return
         self.over = not message.get("more_body")
+        if self.over:
+            self.ended.set()
         if message.get("body"):
             self.sent.put_nowait(message["body"])
 
@@ -143,6 +146,19 @@ async def test_silence_is_filled_with_comments(app: FastAPI, monkeypatch: pytest
         await browser.next()
         assert await browser.sent.get() == b": still here\n\n"
         assert await browser.sent.get() == b": still here\n\n"
+
+
+async def test_a_key_that_was_revoked_is_told_no_more(
+    app: FastAPI, parts: Context, engine: MemoryEngine
+) -> None:
+    async with listening(app) as browser:
+        await browser.next()
+        await browser.next()
+        parts.keys._own = None  # as if it had been in a file and was taken out
+        engine.summaries[JOB] = summary(3)
+        async with asyncio.timeout(20):
+            await browser.ended.wait()
+        assert browser.sent.empty()
 
 
 async def test_who_hangs_up_leaves_nothing_behind(app: FastAPI, parts: Context) -> None:
