@@ -31,13 +31,14 @@ class TimedHead(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
 
     def data_received(self, data: bytes) -> None:
         """Take what came; a head that still has not ended has so long from its first byte on."""
+        came_early = self.cycle is not None and not (self.cycle.response_complete or self.cycle.more_body)
         super().data_received(data)
         if self.transport.is_closing():
             self._stop_waiting()
             return
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop_deadline()
-            self._head_bytes = 0 if self.cycle.more_body else self._head_bytes + len(data)
+            self._head_bytes = self._head_bytes + len(data) if came_early else 0
             if self._head_bytes > HEAD_BYTES:
                 self.transport.close()  # the next request has come before its turn, and is too much to keep
             return
