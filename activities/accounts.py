@@ -12,6 +12,7 @@ from imagemill.caps import caps_of
 from imagemill.domain.budget import UNKNOWN_MODEL, Spend, Spending, merged
 from imagemill.domain.errors import ObjectMissing
 from imagemill.domain.item import ItemResult, PlannedItem
+from imagemill.domain.lines import from_lines
 from imagemill.domain.messages import (
     OPEN_ACCOUNT,
     RECONCILE,
@@ -144,7 +145,7 @@ class Accounts:
             data = await self._control.get(results_key(tenant, job, chunk))
         except ObjectMissing:
             return None
-        return merged(spent_by(ItemResult.model_validate_json(line)) for line in data.splitlines())
+        return merged(map(spent_by, from_lines(ItemResult, data.splitlines())))
 
     async def _images_of(self, tenant: str, job: str, chunk: int) -> Spending:
         """What the stored images of a chunk without results say that they cost."""

@@ -13,6 +13,7 @@ from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.index import IndexEntry
 from imagemill.domain.item import ItemRecord, PlannedItem
 from imagemill.domain.job import ChunkFacts, Drift, Report
+from imagemill.domain.lines import to_lines
 from imagemill.domain.messages import (
     INSPECT_CHUNK,
     OPEN_CHUNK,
@@ -112,7 +113,7 @@ class Books:
         results = [
             result_of(items[record.index], record, self._delivery.prefix, task.job) for record in task.records
         ]
-        lines = "".join(result.model_dump_json(exclude_none=True) + "\n" for result in results).encode()
+        lines = to_lines(results)
         key = results_key(task.tenant, task.job, task.chunk)
         await self._control.put(key, lines, content_type="application/jsonl")
         return WrittenResults(sha256=hashlib.sha256(lines).hexdigest(), lines=report_lines(results))

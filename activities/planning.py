@@ -28,6 +28,7 @@ from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.errors import InvalidInput
 from imagemill.domain.item import PlannedItem
 from imagemill.domain.job import Manifest, Submission
+from imagemill.domain.lines import to_lines
 from imagemill.domain.market import Market
 from imagemill.domain.messages import (
     ESTIMATE_PLAN,
@@ -259,7 +260,7 @@ class Planning:
         return sorted(model for model in known if self._catalogue.model(model).uncertain)
 
     async def _keep_chunk(self, key: str, items: list[PlannedItem]) -> None:
-        body = await asyncio.to_thread(_lines, items)
+        body = await asyncio.to_thread(to_lines, items)
         # An earlier attempt at this plan may have written it, from the same rows.
         if not await claim(self._control, key, body):
             raise InvalidInput(
@@ -283,10 +284,6 @@ class Planning:
     async def _keep_index(self, submission: Submission, tally: Tally, plan: Plan) -> None:
         index = plan.model_dump(mode="json") | {"problems": tally.bad.first}
         await self._control.put(plan_index_key(submission.tenant, submission.job), json.dumps(index).encode())
-
-
-def _lines(items: list[PlannedItem]) -> bytes:
-    return "".join(item.model_dump_json(exclude_none=True) + "\n" for item in items).encode()
 
 
 def _failure(submission: Submission, tally: Tally, cheapest: int) -> tuple[str | None, str | None]:

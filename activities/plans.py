@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict
 
 from imagemill.domain.item import PlannedItem
+from imagemill.domain.lines import from_lines
 from imagemill.domain.places import plan_key
 from imagemill.ports import ObjectStore
 
@@ -38,4 +39,4 @@ class Plans:
 
     async def _read(self, key: str) -> list[PlannedItem]:
         data = await self._control.get(key)
-        return [PlannedItem.model_validate_json(line) for line in data.splitlines()]
+        return from_lines(PlannedItem, data.splitlines())

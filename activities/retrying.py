@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from imagemill.domain.errors import InvalidInput, ObjectMissing
 from imagemill.domain.item import ItemResult, ItemState, PlannedItem, Problem
 from imagemill.domain.job import Retry
+from imagemill.domain.lines import from_lines
 from imagemill.domain.places import plan_index_key, plan_key, results_key
 from imagemill.ports import ObjectStore
 
@@ -46,7 +47,7 @@ def _unknown(name: str, job: str) -> PlannedItem:
 
 async def _items(control: ObjectStore, tenant: str, job: str, chunk: int) -> list[PlannedItem]:
     lines = await control.get(plan_key(tenant, job, chunk))
-    return [PlannedItem.model_validate_json(line) for line in lines.splitlines()]
+    return from_lines(PlannedItem, lines.splitlines())
 
 
 async def _states(control: ObjectStore, tenant: str, job: str, chunk: int) -> dict[int, ItemState]:
@@ -54,5 +55,4 @@ async def _states(control: ObjectStore, tenant: str, job: str, chunk: int) -> di
         lines = await control.get(results_key(tenant, job, chunk))
     except ObjectMissing:
         return {}
-    results = (ItemResult.model_validate_json(line) for line in lines.splitlines())
-    return {result.index: result.state for result in results}
+    return {result.index: result.state for result in from_lines(ItemResult, lines.splitlines())}

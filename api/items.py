@@ -14,6 +14,7 @@ from imagemill.domain.errors import EngineUnavailable, ObjectMissing
 from imagemill.domain.item import TERMINAL, Attempt, ItemRecord, ItemResult, PlannedItem
 from imagemill.domain.job import JobSummary
 from imagemill.domain.job_states import ENDED
+from imagemill.domain.lines import from_lines
 from imagemill.domain.messages import chunk_workflow_id
 from imagemill.domain.money import format_usd
 from imagemill.domain.places import CHUNK_ITEMS, plan_key, results_key
@@ -63,9 +64,9 @@ class Items:
         """The items of one chunk."""
         lines = await self.results(chunk)
         if lines is not None:
-            return [ItemResult.model_validate_json(line) for line in lines.splitlines()]
+            return from_lines(ItemResult, lines.splitlines())
         plan = await self.plan(chunk)
-        return await self.told(chunk, [PlannedItem.model_validate_json(line) for line in plan.splitlines()])
+        return await self.told(chunk, from_lines(PlannedItem, plan.splitlines()))
 
     async def results(self, chunk: int) -> bytes | None:
         """The results file of a chunk, a line an item; None: it has not ended."""

@@ -23,6 +23,7 @@ from api.problems import JOB_LOST, NAMED_VARIANTS, NOT_FOUND, Problem, problems
 from api.status import summary_of
 from imagemill.domain.item import ItemResult, PlannedItem
 from imagemill.domain.job import JobSummary
+from imagemill.domain.lines import from_lines
 
 CHUNKS_AT_ONCE = 8
 
@@ -130,9 +131,9 @@ async def lines_of(items: Items, summary: JobSummary, custom_id: str) -> AsyncIt
 async def _search(items: Items, chunk: int, mark: bytes) -> list[ItemResult]:
     results = await items.results(chunk)
     if results is not None:
-        return [ItemResult.model_validate_json(line) for line in _lines(results, mark)]
+        return from_lines(ItemResult, _lines(results, mark))
     plan = await items.plan(chunk)
-    planned = [PlannedItem.model_validate_json(line) for line in _lines(plan, mark)]
+    planned = from_lines(PlannedItem, _lines(plan, mark))
     return await items.told(chunk, planned) if planned else []
 
 

@@ -27,7 +27,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from imagemill import visibility
 from imagemill.domain.errors import EngineUnavailable, Misconfigured
 from imagemill.domain.item import ItemRecord
-from imagemill.domain.job import JobSummary, Progress
+from imagemill.domain.job import JobSummary
 from imagemill.domain.messages import (
     ACCOUNT,
     ASK,
@@ -126,11 +126,6 @@ class TemporalEngine:
         if memo is None:
             return None
         return JobSummary.model_validate_json(memo.data).believed(going_on=memo.going_on)
-
-    async def chunk_progress(self, job: str, chunk: int) -> Progress | None:
-        """What a chunk's memo says."""
-        memo = await self.chunk_memo(job, chunk)
-        return None if memo is None else Progress.model_validate_json(memo.data)
 
     async def job_memo(self, job: str) -> Memo | None:
         """What the job's memo says, unread."""

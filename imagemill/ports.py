@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
 from imagemill.domain.item import ItemRecord
-from imagemill.domain.job import JobSummary, Progress
+from imagemill.domain.job import JobSummary
 from imagemill.domain.messages import (
     AccountStart,
     BudgetSignal,
@@ -260,9 +260,6 @@ class Engine(Protocol):
 
     async def job_summary(self, job: str, run: str | None = None) -> JobSummary | None:
         """What the job's memo says; None where the engine does not know the job (any more)."""
-
-    async def chunk_progress(self, job: str, chunk: int) -> Progress | None:
-        """What a chunk's memo says; None where there is none yet."""
 
     async def job_memo(self, job: str) -> Memo | None:
         """A job's memo, unread: a ``JobSummary``. None where the engine does not know it (any more)."""

@@ -82,16 +82,13 @@ class MemoryEngine:
         summary = self.summaries.get(job) if run is None else self.runs.get((job, run))
         return summary and summary.believed(going_on=job not in self.cut_off)
 
-    async def chunk_progress(self, job: str, chunk: int) -> Progress | None:
-        self._arrive()
-        return self.chunks.get((job, chunk))
-
     async def job_memo(self, job: str) -> Memo | None:
         summary = await self.job_summary(job)
         return None if summary is None else Memo(summary.model_dump_json().encode(), going_on=True)
 
     async def chunk_memo(self, job: str, chunk: int) -> Memo | None:
-        progress = await self.chunk_progress(job, chunk)
+        self._arrive()
+        progress = self.chunks.get((job, chunk))
         return None if progress is None else Memo(progress.model_dump_json().encode(), going_on=True)
 
     async def find_jobs(self, search: JobSearch, more: bytes = b"") -> FoundJobs:
