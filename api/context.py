@@ -74,6 +74,10 @@ class Context:
     bad_rows: dict[str, InvalidRows] = field(default_factory=dict)
     """The bad rows of the last jobs that were asked for."""
 
+    def is_operator(self, headers: Mapping[str, str]) -> bool:
+        """Is the key that was sent the operator's? Raises Problem: none was sent."""
+        return self.admin_sha256 is not None and is_same(bearer(headers), self.admin_sha256)
+
     @staticmethod
     def now() -> datetime:
         """The time, in UTC."""
@@ -136,10 +140,10 @@ async def administrator(request: Request) -> None:
     Raises:
         Problem: it is not.
     """
-    admin = parts_of(request).admin_sha256
-    if admin is None:
+    parts = parts_of(request)
+    if parts.admin_sha256 is None:
         raise Problem(FORBIDDEN, "nobody may do this by HTTP: IMAGEMILL_ADMIN_KEY is not set")
-    if not is_same(bearer(request.headers), admin):
+    if not parts.is_operator(request.headers):
         raise Problem(FORBIDDEN, "this takes the operator's key, IMAGEMILL_ADMIN_KEY")
 
 

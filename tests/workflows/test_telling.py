@@ -50,6 +50,19 @@ async def test_every_event_comes_when_the_memo_shows_it(engine: Client, maxima: 
     assert last.settled_nano == sum(sum(chunk) for chunk in maxima)
 
 
+class Away:
+    """Hears events, but only once the store is mended."""
+
+    def __init__(self) -> None:
+        self.mended = asyncio.Event()
+        self.tries = 0
+
+    async def __call__(self, notice: Notice) -> None:
+        self.tries += 1
+        if not self.mended.is_set():
+            raise ApplicationError("the store is away")
+
+
 async def test_the_quarters_of_a_chunk_are_told_once_its_own_memo_shows_them(engine: Client) -> None:
     gates = [asyncio.Event() for _ in range(8)]
     steps: dict[tuple[int, int], list[Step]] = {(0, n): [when(gate)] for n, gate in enumerate(gates)}
@@ -142,23 +155,15 @@ async def test_a_duplicate_tells_nothing(engine: Client) -> None:
 
 
 async def test_buying_goes_on_while_an_event_can_not_be_told_and_the_order_is_kept(engine: Client) -> None:
-    mended, tries = asyncio.Event(), 0
     mill = Mill(engine, FakeActivities([[10, 10]] * 2), events=EVENTS)
-
-    async def away(notice: Notice) -> None:
-        nonlocal tries
-        tries += 1
-        if not mended.is_set():
-            raise ApplicationError("the store is away")
-
-    mill.fakes.hears = away
+    mill.fakes.hears = away = Away()
     async with working(mill):
         await mill.start()
         await mill.becomes("completed")
-        await until(lambda: tries >= 2)
+        await until(lambda: away.tries >= 2)
         assert told(mill) == []
         assert (await mill.handle.describe()).status.name == "RUNNING"  # type: ignore[union-attr]
-        mended.set()
+        away.mended.set()
         summary = await mill.ended()
     assert summary.state == "completed"
     kinds = [kind for kind, _ in told(mill)]
@@ -167,19 +172,13 @@ async def test_buying_goes_on_while_an_event_can_not_be_told_and_the_order_is_ke
 
 
 async def test_a_cancel_by_hand_while_events_are_to_be_told_loses_none(engine: Client) -> None:
-    mended = asyncio.Event()
     mill = Mill(engine, FakeActivities([[10]]), events=["job.completed"])
-
-    async def away(notice: Notice) -> None:
-        if not mended.is_set():
-            raise ApplicationError("the store is away")
-
-    mill.fakes.hears = away
+    mill.fakes.hears = away = Away()
     async with working(mill):
         await mill.start()
         await mill.becomes("completed")
         await mill.handle.cancel()
-        mended.set()
+        away.mended.set()
         await mill.ended()
     assert told(mill) == [("job.completed", 1)]
 
@@ -188,21 +187,13 @@ async def test_what_is_yet_to_be_told_is_carried_over_a_continue_as_new(
     engine: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(policies, "CONTINUE_AS_NEW_EVENTS", 20)
-    mended, tried = asyncio.Event(), 0
     mill = Mill(engine, FakeActivities([[10]] * 12), events=EVENTS, place={"chunks_at_once": 1})
-
-    async def away(notice: Notice) -> None:
-        nonlocal tried
-        tried += 1
-        if not mended.is_set():
-            raise ApplicationError("the store is away")
-
-    mill.fakes.hears = away
+    mill.fakes.hears = away = Away()
     async with working(mill):
         await mill.start()
         await mill.becomes("completed")
-        assert tried
-        mended.set()
+        assert away.tries
+        away.mended.set()
         await mill.ended()
         assert (await mill.handle.describe()).run_id != (mill.started and mill.started.first_execution_run_id)
     numbers = list(dict.fromkeys(told(mill)))
