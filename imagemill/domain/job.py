@@ -58,6 +58,18 @@ class Retry(BaseModel):
     custom_ids: list[str] | None = None
 
 
+class ScheduledRun(BaseModel):
+    """Which run of a schedule a job is."""
+
+    schedule: str
+    number: int
+    """Counts the runs of the schedule from 1."""
+    at: datetime
+    """The time that the schedule names, in UTC; of a run that was triggered, when that was."""
+    time_zone: str = "UTC"
+    """Whose date the run's templates see."""
+
+
 class Submission(BaseModel):
     """``request.json``: what was asked for, whole. One of ``items``, ``manifest`` and ``retry`` is there."""
 
@@ -69,6 +81,8 @@ class Submission(BaseModel):
     items: list[InlineItem] | None = None
     manifest: Manifest | None = None
     retry: Retry | None = None
+    run: ScheduledRun | None = None
+    """Set where a schedule submitted it: its spending counts under the schedule's cap as well."""
     key: str | None = None
     """Liquid template of an image's name; None: ``{custom_id}/{variant}-{n}.{ext}``."""
     cap_nano: int

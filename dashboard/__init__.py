@@ -1,0 +1,1 @@
+"""The dashboard: what does a person look at?"""
