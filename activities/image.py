@@ -15,6 +15,7 @@ from typing import Any
 
 from temporalio import activity
 
+from activities.bought import hash_of_sent
 from activities.delivery import Delivery, Place
 from activities.heartbeat import Pulse, heartbeats
 from activities.inputs import MOST_TRIES, Inputs
@@ -145,6 +146,7 @@ class Images:
     async def _buy(self, task: ImageTask, place: Place, inputs: SentInputs, ticket: Ticket) -> ImageOutcome:
         request = place.item.request
         assert request  # noqa: S101 - the gate has let it through
+        digest = await hash_of_sent(request, inputs)
         try:
             generated = await self._call(request, inputs, ticket, task.times.call_deadline)
         except Refused as refusal:
@@ -158,15 +160,18 @@ class Images:
             )
         except AccountTrouble as trouble:
             return ImageOutcome(kind="account", code=trouble.code, request_id=trouble.request_id)
-        return await self._keep(task, place, generated)
+        return await self._keep(task, place, generated, digest)
 
-    async def _keep(self, task: ImageTask, place: Place, generated: GeneratedImages) -> ImageOutcome:
+    async def _keep(
+        self, task: ImageTask, place: Place, generated: GeneratedImages, digest: str
+    ) -> ImageOutcome:
         """Store what was bought, and settle by what the provider counted; what is no image is dropped."""
         seen = [(facts_of(image), image) for image in generated.images]
         images = [(facts, image) for facts, image in seen if facts.format != UNKNOWN_FORMAT]
         if not images:
             raise OutcomeUnknown("unreadable_images", generated.request_id)
         mine = self._record(task, place, generated, [facts for facts, _ in images])
+        mine.request_sha256 = digest
         counts = await self._delivery.store(place, mine, [image for _, image in images])
         return ImageOutcome(
             kind="stored",

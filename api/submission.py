@@ -23,7 +23,7 @@ from fastapi import Response
 from pydantic import BaseModel
 
 from api.accounts import open_account
-from api.checks import first_ask, prices_of, problems_of, warnings_of
+from api.checks import first_ask, prices_of, problems_of, schedule_problems, warnings_of
 from api.context import Context
 from api.manifests import manifest_of
 from api.models import JobAnswer, JobBody, WebhookBody
@@ -94,7 +94,7 @@ async def submit(
     """
 
     async def made() -> Submission:
-        problems = await problems_of(parts, tenant, body)
+        problems = await problems_of(parts, tenant, body) or schedule_problems(body)
         if problems:
             raise InvalidInput(problems)
         return record_of(new_id("job"), tenant, body)
@@ -155,6 +155,8 @@ def job_start(parts: Context, submission: Submission, warnings: Sequence[str] = 
         times=parts.times,
         window=parts.work.window,
         chunks_at_once=parts.work.chunks_at_once,
+        submitted_at=submission.submitted_at,
+        schedule=submission.schedule,
     )
     summary = JobSummary(
         tenant=submission.tenant,
@@ -287,4 +289,5 @@ def record_of(job: str, tenant: str, body: JobBody) -> Submission:
         pools=body.pools,
         webhook_events=list(body.webhook.events) if body.webhook else [],
         metadata=body.metadata,
+        reuse=body.reuse,
     )

@@ -39,6 +39,7 @@ class Options:
     limit_usd: str | None = None
     on_exhausted: str | None = None
     on_unknown: str | None = None
+    reuse: str | None = None
     name: str | None = None
     priority: int | None = None
     pools: tuple[str, ...] = ()
@@ -98,6 +99,7 @@ def manifest_body(options: Options, form: str) -> dict[str, Any]:
             "output": None if options.key is None else {"key": options.key},
             "budget": _said({"limit_usd": options.limit_usd, "on_exhausted": options.on_exhausted}),
             "on_unknown": options.on_unknown,
+            "reuse": options.reuse,
             "priority": options.priority,
             "pools": list(options.pools) or None,
         }

@@ -73,6 +73,13 @@ class OnUnknown(StrEnum):
     SKIP = "skip"
 
 
+class Reuse(StrEnum):
+    """Whose earlier images may answer items."""
+
+    NONE = "none"
+    TENANT = "tenant"
+
+
 def _template(option: str, text: str) -> Any:
     return typer.Option(option, metavar="TEMPLATE", help=text)
 
@@ -119,6 +126,9 @@ def submit(
         typer.Option(
             help="After a call whose bill can't be known: buy again, hold the job, or skip the item."
         ),
+    ] = None,
+    reuse: Annotated[
+        Reuse | None, typer.Option(help="Buy nothing that was answered before, in any job of the tenant.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
     priority: Annotated[int | None, typer.Option(min=1, max=5, help="1 goes first.")] = None,
@@ -175,6 +185,7 @@ def submit(
         limit_usd=limit_usd,
         on_exhausted=on_exhausted and on_exhausted.value,
         on_unknown=on_unknown and on_unknown.value,
+        reuse=reuse and reuse.value,
         name=name,
         priority=priority,
         pools=tuple(pool or ()),

@@ -4,15 +4,21 @@ from collections.abc import Iterable
 
 from imagemill.domain.budget import UNKNOWN_MODEL, Spend, Spending
 from imagemill.domain.errors import explain
-from imagemill.domain.item import CallRecord, DeliveredImage, ItemRecord, ItemResult, PlannedItem, Problem
+from imagemill.domain.item import (
+    CallRecord,
+    DeliveredImage,
+    ItemRecord,
+    ItemResult,
+    PlannedItem,
+    Problem,
+    ReusedFrom,
+)
 from imagemill.domain.job import ReportLine, add_lines
 from imagemill.domain.places import image_key, name_in_set
 
 
 def result_of(item: PlannedItem, record: ItemRecord, prefix: str, job: str) -> ItemResult:
     """The result of an item; ``prefix`` is that of the delivery bucket."""
-    names = delivered_names(item.names, record.call) if record.call else []
-    images = record.call.images if record.call else []
     return ItemResult(
         index=item.index,
         custom_id=item.custom_id,
@@ -20,16 +26,25 @@ def result_of(item: PlannedItem, record: ItemRecord, prefix: str, job: str) -> I
         line=item.line,
         state=record.state,
         model=item.request.model if item.request else None,
-        images=[
-            DeliveredImage(key=image_key(prefix, job, name), **facts.model_dump())
-            for name, facts in zip(names, images, strict=True)
-        ],
+        images=_images(item, record, prefix, job),
         cost_nano=sum(attempt.cost_nano for attempt in record.attempts),
         estimated=bool(record.call and record.call.estimated),
         problem=_problem(item, record),
         warnings=[*item.warnings, *record.warnings],
         attempts=record.attempts,
+        reused_from=ReusedFrom(**item.reused.model_dump()) if record.reused and item.reused else None,
     )
+
+
+def _images(item: PlannedItem, record: ItemRecord, prefix: str, job: str) -> list[DeliveredImage]:
+    if record.reused and item.reused:
+        return item.reused.images
+    names = delivered_names(item.names, record.call) if record.call else []
+    images = record.call.images if record.call else []
+    return [
+        DeliveredImage(key=image_key(prefix, job, name), **facts.model_dump())
+        for name, facts in zip(names, images, strict=True)
+    ]
 
 
 def spent_by(result: ItemResult) -> Spending:
@@ -56,7 +71,7 @@ def _line(result: ItemResult) -> ReportLine:
         model=model,
         state=result.state,
         items=1,
-        images=len(result.images),
+        images=0 if result.reused_from else len(result.images),  # those that were bought
         settled_nano=spend.settled,
         written_off_nano=spend.written_off,
         uncertain=int(spend.written_off > 0),

@@ -1,0 +1,105 @@
+"""The rows of a submission as drafts: inline, of a manifest through its templates, or of an earlier job."""
+
+import tempfile
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from itertools import islice
+from pathlib import Path
+
+from activities.drafts import BATCH, Draft, RowDrafts, draft_again, rendered, sliced, templates_of
+from activities.retrying import chosen_items
+from activities.sources import Sources
+from imagemill.domain.errors import InvalidInput, ObjectMissing
+from imagemill.domain.job import Manifest, Submission
+from imagemill.domain.manifests import FoundManifest
+from imagemill.domain.places import file_key
+from imagemill.inputs.reference import Rules
+from imagemill.inputs.uploads import no_file
+from imagemill.manifest import read_rows
+from imagemill.ports import ObjectStore, Templating
+
+
+class Rows:
+    """Reads the rows of one submission.
+
+    Attributes:
+        manifest: what the manifest's source led to, once its rows are read; None where it has none.
+    """
+
+    def __init__(
+        self,
+        control: ObjectStore,
+        templating: Templating,
+        rules: Rules,
+        sources: Sources | None = None,
+        *,
+        pins: bool = True,
+    ) -> None:
+        self._control = control
+        self._templating = templating
+        self._rules = rules
+        self._sources = sources
+        self._pins = pins
+        self.manifest: FoundManifest | None = None
+
+    async def drafts(self, submission: Submission) -> AsyncGenerator[Sequence[Draft], None]:
+        """Every row as a draft, a batch at a time.
+
+        Raises:
+            InvalidInput: the rows can't be had.
+        """
+        if submission.items is not None:
+            inline = (
+                Draft(
+                    line=None,
+                    custom_id=item.custom_id,
+                    prompt=item.prompt,
+                    settings=item.over(submission.defaults),
+                )
+                for item in submission.items
+            )
+            while batch := list(islice(inline, BATCH)):
+                yield batch
+        elif submission.manifest:
+            async with aclosing(self._of_manifest(submission, submission.manifest)) as batches:
+                async for some in batches:
+                    yield some
+        elif submission.retry:
+            async with aclosing(chosen_items(self._control, submission.tenant, submission.retry)) as chunks:
+                async for chosen in chunks:
+                    yield [draft_again(item, submission) for item in chosen]
+
+    async def _of_manifest(
+        self, submission: Submission, manifest: Manifest
+    ) -> AsyncGenerator[Sequence[Draft], None]:
+        makes = RowDrafts(submission, manifest, self._rules)
+        renderer = await self._templating.start(templates_of(manifest), manifest.where)
+        try:
+            with tempfile.TemporaryDirectory(prefix="imagemill-") as folder:
+                path = Path(folder) / "manifest"
+                await self._fetch(submission, manifest, path)
+                rows = read_rows(path, manifest.format, manifest.encoding)
+                async with aclosing(rendered(rows, renderer)) as batches:
+                    async for batch in batches:
+                        for drafts in sliced(
+                            draft for row, answer in batch for draft in makes.of(row, answer)
+                        ):
+                            yield drafts
+        finally:
+            await renderer.close()
+
+    async def _fetch(self, submission: Submission, manifest: Manifest, path: Path) -> None:
+        if manifest.source is None:
+            file_id = manifest.file_id or ""
+            try:
+                await self._control.download(file_key(submission.tenant, file_id), path)
+            except ObjectMissing:
+                raise InvalidInput([("manifest", no_file(file_id))]) from None
+            return
+        if self._sources is None:
+            raise InvalidInput([("manifest", "this worker fetches no manifests")])
+        tenant, source = submission.tenant, manifest.source
+        if self._pins:
+            self.manifest = await self._sources.pinned(tenant, submission.job, source, path)
+        else:
+            self.manifest = await self._sources.fetch(tenant, source, path)
