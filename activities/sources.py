@@ -34,7 +34,7 @@ LARGEST_MANIFEST = 5 * 1024**3
 """As the largest file that can be uploaded."""
 MOST_LISTED = 100_000
 """Objects under a prefix, or files, among which the newest is looked for."""
-WAITS = (1.0, 5.0, 15.0)
+WAITS = (1.0, 5.0)
 """Seconds before each further try at a source that can't be reached."""
 FILES_AT_ONCE = 16
 _REFUSALS = {

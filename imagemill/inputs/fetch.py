@@ -25,6 +25,9 @@ STEP_SECONDS = 20.0
 _LATER = {408, 425, 429}
 """With every 5xx: what an address answers that may have the image a moment later."""
 
+BEGIN_SECONDS = 30.0
+"""Time for the lookup and all redirects of what may take long to come."""
+
 IMAGES = "image/png,image/jpeg,image/webp"
 Resolver = Callable[..., Any]
 T = TypeVar("T")
@@ -79,14 +82,22 @@ class GuardedFetcher:
         Raises: as `fetch`.
         """
         with await asyncio.to_thread(target.open, "wb") as file:
-            return await self._timed(self._get(address, file.write))
+            begun = asyncio.Event()
 
-    async def _timed(self, work: Coroutine[Any, Any, T]) -> T:
+            def write(piece: bytes) -> None:
+                begun.set()
+                file.write(piece)
+
+            return await self._timed(self._get(address, write), begun)
+
+    async def _timed(self, work: Coroutine[Any, Any, T], begun: asyncio.Event | None = None) -> T:
         async with self._slots:
             getting = asyncio.create_task(work)
             # A lookup can't be interrupted; its task is left behind rather than waited for.
             try:
-                await asyncio.wait({getting}, timeout=self._seconds)
+                await asyncio.wait({getting}, timeout=min(self._seconds, BEGIN_SECONDS))
+                if begun is None or begun.is_set():
+                    await asyncio.wait({getting}, timeout=max(0.0, self._seconds - BEGIN_SECONDS))
             finally:
                 getting.add_done_callback(_forget)
                 in_time = getting.done() or not getting.cancel()

@@ -219,6 +219,17 @@ async def test_a_file_is_written_as_it_comes_up_to_the_same_limit(site: Site, tm
 
 
 @pytest.mark.sockets
+async def test_what_may_take_long_must_begin_soon(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imagemill.inputs.fetch.BEGIN_SECONDS", 0.2)
+    fetcher = GuardedFetcher(Nearby(), seconds=900, most_bytes=MOST)
+    with pytest.raises(NotSent, match="input_unreachable"):
+        await fetcher.download(site.url("/silent"), tmp_path / "feed")
+    await fetcher.close()
+
+
+@pytest.mark.sockets
 async def test_compressed_answers_are_not_unpacked(site: Site) -> None:
     site.answer("/a", b"\x1f\x8b", content_encoding="gzip")
     with pytest.raises(Refused, match="input_not_an_image"):
