@@ -1,5 +1,6 @@
 """The rows of a submission as drafts: inline, of a manifest through its templates, or of an earlier job."""
 
+import asyncio
 import tempfile
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -15,7 +16,7 @@ from imagemill.domain.manifests import FoundManifest
 from imagemill.domain.places import file_key
 from imagemill.inputs.reference import Rules
 from imagemill.inputs.uploads import no_file
-from imagemill.manifest import read_rows
+from imagemill.manifest import HEAD_BYTES, check_head, read_rows
 from imagemill.ports import ObjectStore, Templating
 
 
@@ -103,3 +104,15 @@ class Rows:
             self.manifest = await self._sources.pinned(tenant, submission.job, source, path)
         else:
             self.manifest = await self._sources.fetch(tenant, source, path)
+        await asyncio.to_thread(_check_form, path, manifest, self.manifest.place)
+
+
+def _check_form(path: Path, manifest: Manifest, place: str) -> None:
+    """What the API checks of an uploaded file when a job names it."""
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    try:
+        check_head(head, manifest.format, manifest.encoding)
+    except InvalidInput as error:
+        where, what = error.problems[0]
+        raise InvalidInput([(where, f"{place}: {what}")]) from None

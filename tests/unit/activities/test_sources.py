@@ -336,6 +336,28 @@ async def test_a_source_that_leads_to_nothing_fails_the_job_with_a_reason() -> N
     assert not plan.chunks
 
 
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [(b'{"id": "a"}\n', "looks like JSON"), (b"\x89PNG\r\n\x1a\n", ""), (b"", "")],
+    ids=["JSON", "picture", "nothing"],
+)
+async def test_what_is_no_such_manifest_fails_the_job_and_says_where_it_came_from(
+    data: bytes, says: str
+) -> None:
+    plan = await Mill(Web(data)).plan(url=URL)
+
+    assert plan.failure == "manifest_unreadable"
+    assert plan.failure_detail
+    assert plan.failure_detail.startswith("manifest: https://shop.example/feeds/today.csv: ")
+    assert says in plan.failure_detail
+
+
+async def test_a_column_that_the_file_does_not_have_makes_its_rows_bad() -> None:
+    plan = await Mill(Web(b"id,title\na,a chair\n")).plan(url=URL)
+
+    assert (plan.failure, plan.invalid_rows) == ("no_valid_items", 1)
+
+
 async def test_an_estimate_looks_and_keeps_nothing() -> None:
     mill = Mill()
     await mill.put("feeds/a.csv", ROWS, 1)
