@@ -151,6 +151,8 @@ class World:
         )
         written: WrittenResults = await ActivityEnvironment().run(self.books().write_results, results)
         assert sum(line.items for line in written.lines) == len(records)
+        bought = [record for record in records.values() if record.call]
+        assert sum(line.images for line in written.lines) == len(bought)
 
     async def _bought(self, submission: Submission, item: PlannedItem, facts: ImageFacts) -> ItemRecord:
         assert item.request
