@@ -260,7 +260,7 @@ def warnings_of(parts: Context, submission: Submission) -> list[str]:
 
 def first_ask(parts: Context, submission: Submission) -> int:
     """What the first items can cost that run at once; 0 where that is not known before the plan is."""
-    if submission.items is None:
+    if submission.items is None or submission.reuse != "none":
         return 0
     market = market_of(parts, submission)
     at_once = parts.work.window * parts.work.chunks_at_once

@@ -53,6 +53,7 @@ async def test_what_a_job_may_reuse_is_written_down(
 
     assert submission.reuse == said
     assert (place.submitted_at, place.schedule) == (submission.submitted_at, None)
+    assert (engine.starts[0].first_ask_nano > 0) == (said == "none")  # planning says what is to be bought
 
 
 @pytest.mark.parametrize("path", ["/v1/jobs", "/v1/jobs?validate_only=true"])
