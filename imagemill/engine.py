@@ -24,7 +24,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
-from imagemill import visibility
+from imagemill import search_attributes, visibility
 from imagemill.domain.errors import EngineUnavailable, Misconfigured
 from imagemill.domain.item import ItemRecord
 from imagemill.domain.job import JobSummary
@@ -67,8 +67,8 @@ from imagemill.domain.webhook_messages import REDELIVER, WEBHOOK, WebhookStart, 
 from imagemill.ports import FoundJobs, JobSearch, Life, Memo
 from imagemill.settings import EngineSettings
 
-TENANT_ATTRIBUTE = visibility.TENANT
-STATE_ATTRIBUTE = visibility.STATE
+TENANT_ATTRIBUTE = search_attributes.TENANT
+STATE_ATTRIBUTE = search_attributes.STATE
 QUERY_SECONDS = 2.0
 _GOING_ON = (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW)
 _GOING_ON_CODES = frozenset(int(status) for status in _GOING_ON)
@@ -113,7 +113,7 @@ class TemporalEngine:
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 memo={SUMMARY_MEMO: summary},
                 priority=Priority(priority_key=place.priority, fairness_key=place.tenant),
-                search_attributes=visibility.attributes(summary),
+                search_attributes=search_attributes.attributes(summary),
             )
         except WorkflowAlreadyStartedError:
             return

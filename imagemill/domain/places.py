@@ -177,6 +177,36 @@ def webhook_secrets_prefix(tenant: str) -> str:
     return f"webhooks/{tenant}/secrets/"
 
 
+def schedules_prefix(tenant: str) -> str:
+    """A tenant's schedules, the oldest first (control)."""
+    return f"schedules/{tenant}/"
+
+
+def schedule_key(tenant: str, schedule: str) -> str:
+    """What a schedule submits, and when; what became of it is in the engine (control)."""
+    return f"{schedules_prefix(tenant)}{schedule}.json"
+
+
+def runs_prefix(tenant: str, schedule: str) -> str:
+    """The runs of a schedule: names that sort the newest first (control)."""
+    return f"schedule-runs/{tenant}/{schedule}/"
+
+
+def run_key(tenant: str, schedule: str, job: str, milliseconds: int) -> str:
+    """A run of a schedule, by the time that it is for (control)."""
+    return f"{runs_prefix(tenant, schedule)}{index_place(job, milliseconds)}.json"
+
+
+def run_numbers_prefix(tenant: str, schedule: str) -> str:
+    """Which job has which number among the runs of a schedule, the last number first (control)."""
+    return f"schedule-numbers/{tenant}/{schedule}/"
+
+
+def run_number_key(tenant: str, schedule: str, number: int) -> str:
+    """The job that is the so-manieth run of a schedule (control)."""
+    return f"{run_numbers_prefix(tenant, schedule)}{10**9 - number:010d}"
+
+
 _PLAIN = re.compile(r"[A-Za-z0-9_,+@=()\-][\w.,+@=()\-]{0,149}", re.ASCII)
 _UNSAFE = re.compile(r"[^\w.,+@=()\- ]")
 
