@@ -152,6 +152,7 @@ def job_start(parts: Context, submission: Submission, warnings: Sequence[str] = 
         priority=submission.priority,
         on_unknown=submission.on_unknown,
         account=account_workflow_id(submission.tenant),
+        schedule=submission.run and submission.run.schedule,
         times=parts.times,
         window=parts.work.window,
         chunks_at_once=parts.work.chunks_at_once,
