@@ -305,16 +305,16 @@ class Engine(Protocol):
     async def life_of(self, workflow_id: str) -> Life | None:
         """Does a workflow run, and if not, since when? None: the engine does not know it (any more)."""
 
-    async def account_caps(self, tenant: str) -> Caps | None:
-        """The caps that a tenant's account works with; None where it does not run."""
+    async def account_caps(self, tenant: str, schedule: str | None = None) -> Caps | None:
+        """The caps that the account of a tenant, or of a schedule, works with; None where it does not run."""
 
-    async def account(self, tenant: str) -> TenantAccount | None:
-        """A tenant's account as it stands; None where it does not run."""
+    async def account(self, tenant: str, schedule: str | None = None) -> TenantAccount | None:
+        """The account of a tenant, or of a schedule, as it stands; None where it does not run."""
 
     async def tell_account(
         self, start: AccountStart, *, ask: AccountAsk | None = None, caps: Caps | None = None
     ) -> None:
-        """Tell a tenant's account what a job asks, or its caps; it is started if it does not run."""
+        """Tell an account what a job asks, or its caps; it is started if it does not run."""
 
     async def sweep_account(self, tenant: str) -> bool:
         """Let a tenant's account look for holders that have vanished. False: it does not run."""

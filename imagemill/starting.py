@@ -42,6 +42,7 @@ class Starter:
             priority=submission.priority,
             on_unknown=submission.on_unknown,
             account=None if refused else account_workflow_id(tenant),
+            schedule=submission.run.schedule if submission.run and not refused else None,
             times=self.times,
             window=self.window,
             chunks_at_once=self.chunks_at_once,

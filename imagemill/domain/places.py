@@ -132,19 +132,24 @@ def recent_prefix(tenant: str, fingerprint: str) -> str:
     return f"idempotency/{tenant}/recent/{fingerprint}/"
 
 
-def caps_key(tenant: str) -> str:
-    """The caps that an operator has set for a tenant (control)."""
-    return f"usage/{tenant}/caps.json"
+def usage_prefix(tenant: str, schedule: str | None = None) -> str:
+    """What is kept of an account: a tenant's, or one of its schedules' (control)."""
+    return f"usage/{tenant}/schedules/{schedule}/" if schedule else f"usage/{tenant}/"
 
 
-def account_key(tenant: str) -> str:
-    """A tenant's account, as it was last saved (control)."""
-    return f"usage/{tenant}/account.json"
+def caps_key(tenant: str, schedule: str | None = None) -> str:
+    """The caps that an operator has set for a tenant, or its user for a schedule (control)."""
+    return f"{usage_prefix(tenant, schedule)}caps.json"
 
 
-def month_key(tenant: str, month: str) -> str:
-    """What a tenant spent in a month, by day and model (control)."""
-    return f"usage/{tenant}/{month}.json"
+def account_key(tenant: str, schedule: str | None = None) -> str:
+    """An account, as it was last saved (control)."""
+    return f"{usage_prefix(tenant, schedule)}account.json"
+
+
+def month_key(tenant: str, month: str, schedule: str | None = None) -> str:
+    """What was spent in a month, by day and model (control)."""
+    return f"{usage_prefix(tenant, schedule)}{month}.json"
 
 
 def webhook_key(tenant: str, job: str) -> str:
