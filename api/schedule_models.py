@@ -182,7 +182,7 @@ class ScheduleBody(Body):
 
 
 class SchedulePatch(Body):
-    """What is to be changed; what is left out stays as it is."""
+    """What is to be changed; what is left out, or null where it can't be nothing, stays as it is."""
 
     name: ScheduleName | None = None
     spec: SpecBody | None = None
@@ -198,11 +198,6 @@ class SchedulePatch(Body):
     def _something(self) -> Self:
         if not self.model_fields_set:
             raise ValueError("nothing is to be changed")
-        needed = ("name", "spec", "job", "overlap", "catchup_seconds", "paused")
-        if nulls := [
-            name for name in needed if name in self.model_fields_set and getattr(self, name) is None
-        ]:
-            raise ValueError(f"{nulls[0]} can't be null; leave it out to keep it")
         return self
 
 

@@ -379,12 +379,6 @@ class Schedules(Protocol):
             InvalidInput: its spec can't be read.
         """
 
-    async def pause(self, schedule: str, note: str | None) -> bool:
-        """Start no run by itself until it is resumed. False: there is none."""
-
-    async def resume(self, schedule: str, note: str | None) -> bool:
-        """Go on. False: there is none."""
-
     async def trigger(self, schedule: str, at: datetime) -> bool:
         """Run now, as the time ``at``, if its overlap policy lets it. False: there is none."""
 

@@ -101,24 +101,6 @@ class TemporalSchedules:
             return False
         return True
 
-    async def pause(self, schedule: str, note: str | None) -> bool:
-        """Start no run by itself until it is resumed."""
-        try:
-            await self._handle(schedule).pause(note=note)
-        except RPCError as error:
-            _raise_unless_missing(error)
-            return False
-        return True
-
-    async def resume(self, schedule: str, note: str | None) -> bool:
-        """Go on."""
-        try:
-            await self._handle(schedule).unpause(note=note)
-        except RPCError as error:
-            _raise_unless_missing(error)
-            return False
-        return True
-
     async def trigger(self, schedule: str, at: datetime) -> bool:
         """Run now, as the time ``at``, which says which run it is."""
         now = TriggerImmediatelyRequest(
