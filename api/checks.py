@@ -15,6 +15,7 @@ from imagemill.domain.job import Manifest, Submission
 from imagemill.domain.market import Market
 from imagemill.domain.money import format_usd, parse_usd
 from imagemill.domain.places import file_key
+from imagemill.domain.renditions import Rendition
 from imagemill.domain.request import OLD_QUALITIES, ImageRequest, ImageSettings
 from imagemill.inputs.reference import NoReference, Rules
 from imagemill.inputs.uploads import Uploads, no_file
@@ -36,6 +37,7 @@ async def problems_of(parts: Context, tenant: str, body: JobBody) -> list[tuple[
     if problems:
         return problems  # without them, the rest can't be priced
     problems = await webhook_problems(parts, tenant, body.webhook)
+    problems += _rendition_problems(body.renditions)
     market = market_of(parts, body)
     if body.output.key is not None:
         found = template_problems(body.output.key, names=NAME_VARIABLES)
@@ -50,6 +52,17 @@ async def problems_of(parts: Context, tenant: str, body: JobBody) -> list[tuple[
     models = {request.model for request in requests}
     refused = pool_problems(parts.pools, body.pools, models, parts.pools_of(tenant))
     return refused or _cap_problems(market, requests, body)
+
+
+def _rendition_problems(renditions: Sequence[Rendition]) -> list[tuple[str, str]]:
+    """Renditions whose name another one has already."""
+    first: dict[str, int] = {}
+    found = []
+    for index, rendition in enumerate(renditions):
+        if (before := first.setdefault(rendition.name, index)) != index:
+            what = f"{rendition.name!r} is the name of /renditions/{before} already; take another"
+            found.append((f"/renditions/{index}/name", what))
+    return found
 
 
 async def _reference_problems(parts: Context, tenant: str, body: JobBody) -> list[tuple[str, str]]:

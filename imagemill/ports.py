@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
+from imagemill.domain.gallery import SheetOrder
 from imagemill.domain.item import ItemRecord
 from imagemill.domain.job import JobSummary
 from imagemill.domain.messages import (
@@ -24,6 +25,7 @@ from imagemill.domain.messages import (
 from imagemill.domain.pace import Pace, PoolNews, Told
 from imagemill.domain.pool_messages import PoolStart
 from imagemill.domain.pricing import Usage
+from imagemill.domain.renditions import Rendition
 from imagemill.domain.request import ImageRequest
 from imagemill.domain.tenant import AccountAsk, Caps, TenantAccount
 from imagemill.domain.webhook_messages import WebhookStart
@@ -176,6 +178,16 @@ class ImageProvider(Protocol):
             AccountTrouble: refused until somebody mends the account.
             OutcomeUnknown: anything else.
         """
+
+
+class Imaging(Protocol):
+    """Makes smaller copies of images, where neither memory nor time of ours is at stake."""
+
+    async def copies(self, image: bytes, specs: Sequence[Rendition]) -> Sequence[bytes | None]:
+        """A copy for each specification, in order; None where there is none. It raises nothing."""
+
+    async def sheet(self, order: SheetOrder, pictures: Sequence[bytes]) -> bytes | None:
+        """All pictures on one contact sheet, as webp; None where there is none. It raises nothing."""
 
 
 @dataclass(frozen=True, slots=True)

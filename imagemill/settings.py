@@ -164,6 +164,38 @@ class WorkSettings(BaseSettings):
     )
 
 
+class RenditionSettings(BaseSettings):
+    """Thumbnails, renditions and contact sheets, which workers make in processes of their own."""
+
+    model_config = SettingsConfigDict(env_prefix="IMAGEMILL_RENDITIONS_")
+
+    thumbnails: bool = Field(
+        default=True,
+        description="Make a thumbnail of each image, 320 pixels at its longest side, beside it. It goes for "
+        "jobs that are planned from then on.",
+    )
+    processes: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Processes of one worker that make them, started when they are needed. One makes some "
+        "twenty thumbnails a second; they give way to all other work.",
+    )
+    seconds: float = Field(
+        default=30, gt=0, description="Time for one image's copies, or one sheet; then its process is killed."
+    )
+    wait_seconds: float = Field(
+        default=60,
+        gt=0,
+        description="How long an item whose images are stored waits at most for its thumbnails and "
+        "renditions to be made and stored. What is not there by then is a warning of the item. It adds "
+        "to the time that a worker takes to shut down.",
+    )
+    memory_mb: int = Field(
+        default=1024, ge=384, description="Memory that one process may take, in megabytes."
+    )
+
+
 class PriceSettings(BaseSettings):
     """What models cost. API and workers must be given the same."""
 

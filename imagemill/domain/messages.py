@@ -219,6 +219,8 @@ class Found(BaseModel):
     """What the store has of an item, if anything."""
 
     call: CallRecord | None = None
+    warnings: list[str] = Field(default_factory=list)
+    """What is missing beside its images."""
 
 
 class ResultsTask(BaseModel):

@@ -1,8 +1,11 @@
 """Smaller copies of an image: its thumbnail, and what a job wants besides the original."""
 
+from collections.abc import Container, Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from imagemill.domain.places import rendition_key, thumbnail_key
 
 Fit = Literal["inside", "cover", "contain"]
 RenditionFormat = Literal["webp", "avif", "jpeg", "png"]
@@ -72,3 +75,40 @@ THUMBNAIL_SIDE = 320
 THUMBNAIL_SPEC = Rendition.model_construct(
     name=THUMBNAIL, width=THUMBNAIL_SIDE, height=THUMBNAIL_SIDE, fit="inside", format="webp", quality=75
 )
+
+
+class Copy(BaseModel):
+    """A copy of an image: where it lies in the delivery bucket, and what it is."""
+
+    key: str
+    width: int
+    height: int
+    format: RenditionFormat
+
+
+def all_specs(renditions: Sequence[Rendition], *, thumbnail: bool) -> list[Rendition]:
+    """All copies that an image is to have."""
+    return [*([THUMBNAIL_SPEC] if thumbnail else []), *renditions]
+
+
+def copy_key(image: str, spec: Rendition) -> str:
+    """Where a copy lies, by the image's whole key."""
+    return thumbnail_key(image) if spec.name == THUMBNAIL else rendition_key(image, spec.name, spec.format)
+
+
+def copy_warning(name: str, number: int, images: int) -> str:
+    """What an item says of a copy that it lacks. Of several images it names the one, counted from 1."""
+    said = "no_thumbnail" if name == THUMBNAIL else f"rendition_failed:{name}"
+    return said if images == 1 else f"{said}:{number + 1}"
+
+
+def copies_of(
+    key: str, size: tuple[int, int], specs: Sequence[Rendition], lacking: Container[str]
+) -> dict[str, Copy]:
+    """The copies of an image, by name, but for those that are lacking."""
+    found = {}
+    for spec in specs:
+        if spec.name not in lacking:
+            width, height = spec.size_of(*size)
+            found[spec.name] = Copy(key=copy_key(key, spec), width=width, height=height, format=spec.format)
+    return found
