@@ -25,6 +25,7 @@ from activities.accounts import Accounts
 from activities.books import Books
 from activities.copies import Copies
 from activities.delivery import Delivery
+from activities.gallery import Galleries
 from activities.image import Images, Search
 from activities.inputs import Inputs
 from activities.planning import Planning
@@ -53,6 +54,7 @@ from imagemill.webhooks.sender import GuardedSender
 from workflows.account import AccountWorkflow
 from workflows.chunk import ChunkWorkflow
 from workflows.estimate import EstimateWorkflow
+from workflows.gallery import GalleryWorkflow
 from workflows.job import JobWorkflow
 from workflows.pool import PoolWorkflow
 from workflows.webhook import WebhookWorkflow
@@ -148,6 +150,7 @@ def workflow_worker(client: Client, parts: Parts) -> Worker:
         thumbnails=parts.renditions.thumbnails,
     )
     books, accounts = parts.books(client), parts.accounts(client)
+    galleries = Galleries(parts.control, parts.copies, parts.imaging)
     search, rates = Search(parts.plans, parts.delivery, parts.copies), PoolRates(TemporalEngine(client))
     restrictions = SandboxRestrictions.default.with_passthrough_modules("imagemill", "pydantic", "workflows")
     return Worker(
@@ -158,6 +161,7 @@ def workflow_worker(client: Client, parts: Parts) -> Worker:
             ChunkWorkflow,
             AccountWorkflow,
             EstimateWorkflow,
+            GalleryWorkflow,
             PoolWorkflow,
             WebhookWorkflow,
         ],
@@ -176,6 +180,7 @@ def workflow_worker(client: Client, parts: Parts) -> Worker:
             accounts.reconcile,
             parts.emission(client).emit,
             parts.deliveries.record,
+            galleries.make,
         ],
         interceptors=[SealFailures()],
         workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),

@@ -14,8 +14,8 @@ import structlog
 from activities.delivery import Place
 from imagemill.domain.errors import ObjectMissing, StoreRefused, StoreUnavailable
 from imagemill.domain.item import CallRecord, PlannedItem
-from imagemill.domain.places import image_key
-from imagemill.domain.renditions import Rendition, all_specs, copy_key, copy_warning
+from imagemill.domain.places import image_key, thumbnail_key
+from imagemill.domain.renditions import THUMBNAIL_SPEC, Rendition, all_specs, copy_key, copy_warning
 from imagemill.domain.results import delivered_names
 from imagemill.ports import Imaging, ObjectStore
 from imagemill.sniff import CONTENT_TYPES
@@ -90,6 +90,21 @@ class Copies:
                 await self._make(tally, number, lacking, data)
 
         return await self._in_time(tally, one, self._patience if patience is None else patience)
+
+    async def thumbnail(self, image: str) -> bytes | None:
+        """The thumbnail of an image, by the image's key: made now where there is none. None: it can't be.
+
+        Raises:
+            StoreError: the store is away, or the image is gone.
+        """
+        key = thumbnail_key(image)
+        try:
+            return await self._store.get(key)
+        except ObjectMissing:
+            [made] = await self._imaging.copies(await self._store.get(image), [THUMBNAIL_SPEC])
+        if made is not None:
+            await self._store.put(key, made, content_type=CONTENT_TYPES[THUMBNAIL_SPEC.format])
+        return made
 
     def _tally(self, item: PlannedItem, job: str, call: CallRecord) -> _Tally:
         names = delivered_names(item.names, call)

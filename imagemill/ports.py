@@ -18,6 +18,7 @@ from imagemill.domain.messages import (
     BudgetSignal,
     Estimated,
     EstimateTask,
+    GalleryTask,
     InspectedChunk,
     JobStart,
     WebhookSignal,
@@ -311,6 +312,9 @@ class Engine(Protocol):
 
     async def estimate(self, task: EstimateTask, seconds: float) -> Estimated | None:
         """Plan a stored submission without keeping the plan; None: it takes longer than that."""
+
+    async def make_gallery(self, task: GalleryTask, seconds: float) -> bool:
+        """Have the gallery of a job made. False: it takes longer than that, and may come yet, or failed."""
 
     async def life_of(self, workflow_id: str) -> Life | None:
         """Does a workflow run, and if not, since when? None: the engine does not know it (any more)."""

@@ -156,6 +156,11 @@ class WorkSettings(BaseSettings):
     estimate_seconds: float = Field(
         default=120, gt=0, description="How long a caller waits for an estimate at most."
     )
+    gallery_seconds: float = Field(
+        default=60,
+        gt=0,
+        description="How long a caller who shares a job waits at most for its gallery to be made.",
+    )
     chunks_at_once: int = Field(default=4, ge=1, le=50, description="Chunks of one job under way at once.")
     tenant_weights: dict[str, Annotated[float, Field(ge=0.001, le=1000)]] = Field(
         default_factory=dict,

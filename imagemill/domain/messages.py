@@ -30,10 +30,12 @@ JOB = "imagemill.job"
 CHUNK = "imagemill.chunk"
 ACCOUNT = "imagemill.account"
 ESTIMATE = "imagemill.estimate"
+GALLERY = "imagemill.gallery"
 
 PLAN = "job.plan"
 REPORT = "job.report"
 ESTIMATE_PLAN = "job.estimate"
+GALLERY_MADE = "job.gallery"
 OPEN_CHUNK = "chunk.open"
 WRITE_RESULTS = "chunk.results"
 INSPECT_CHUNK = "chunk.inspect"
@@ -75,6 +77,11 @@ MAIN_QUEUE = "imagemill"
 def chunk_workflow_id(job: str, chunk: int) -> str:
     """The workflow id of a chunk."""
     return f"{job}/{chunk}"
+
+
+def gallery_workflow_id(job: str) -> str:
+    """The workflow id of what makes a job's gallery."""
+    return f"gallery/{job}"
 
 
 def account_workflow_id(tenant: str) -> str:
@@ -526,6 +533,15 @@ class EstimateTask(BaseModel):
 
     tenant: str
     job: str
+    times: Times = Field(default_factory=Times)
+
+
+class GalleryTask(BaseModel):
+    """Make what a job that has ended is shown by."""
+
+    tenant: str
+    job: str
+    summary: JobSummary
     times: Times = Field(default_factory=Times)
 
 

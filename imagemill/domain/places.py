@@ -98,6 +98,16 @@ def report_key(tenant: str, job: str) -> str:
     return f"jobs/{tenant}/{job}/report.json"
 
 
+def gallery_key(tenant: str, job: str) -> str:
+    """The pictures of a job that has ended, as one HTML file (control)."""
+    return f"jobs/{tenant}/{job}/gallery.html"
+
+
+def contact_sheet_key(tenant: str, job: str) -> str:
+    """The same as one image (control)."""
+    return f"jobs/{tenant}/{job}/contact-sheet.webp"
+
+
 def index_key(tenant: str, job: str, milliseconds: int) -> str:
     """The job in the list of ended ones, newest first in the order of keys (control)."""
     return f"{index_prefix(tenant)}{index_place(job, milliseconds)}.json"
