@@ -68,7 +68,7 @@ def facts(summary: JobSummary) -> list[str]:
     return [
         _count(counts.images, "picture"),
         _count(items, "item") if whole else f"{counts.succeeded:,} of {_count(items, 'item')}",
-        f"${format_usd(spent)}",
+        _dollars(spent),
         *([_day(summary.ended_at)] if summary.ended_at else []),
     ]
 
@@ -82,6 +82,12 @@ def left_out(summary: JobSummary, shown: int) -> str | None:
 
 def _count(number: int, what: str) -> str:
     return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
+def _dollars(nano: int) -> str:
+    """To the cent, and exactly below one."""
+    cents = round(nano / 10**7)
+    return f"${cents // 100:,}.{cents % 100:02}" if cents else f"${format_usd(nano)}"
 
 
 def _day(time: datetime) -> str:

@@ -40,7 +40,7 @@ def drawn(order: SheetOrder, pictures: Sequence[bytes]) -> tuple[bytes, tuple[in
 
 def _header(pen: ImageDraw.ImageDraw, order: SheetOrder, width: int) -> None:
     room = width - 2 * MARGIN
-    note = _fitting(pen, order.note, 17, room // 2)
+    note = _fitting(pen, order.note, 17, room * 5 // 8)
     noted = pen.textlength(note, _font(17, note))
     heading = _fitting(pen, order.heading, 30, int(room - noted - GUTTER))
     pen.text((MARGIN, HEADER // 2 + 10), heading, fill=INK, font=_font(30, heading), anchor="ls")
