@@ -32,8 +32,8 @@ class BoundedChild:
 
     @property
     def pid(self) -> int | None:
-        """Of the process, while there is one."""
-        return self._child.pid if self._child else None
+        """Of the process, while it lives."""
+        return self._child.pid if self._child and self._child.returncode is None else None
 
     async def ask(
         self, message: bytes, read: Callable[[asyncio.StreamReader], Awaitable[T]], seconds: float
@@ -45,6 +45,8 @@ class BoundedChild:
         whole = False
         try:
             async with asyncio.timeout(seconds):
+                if self._child and self._child.returncode is not None:
+                    await self.close()  # it died while nobody asked it
                 child = self._child or await self._start()
                 assert child.stdin  # noqa: S101 - a pipe, see _start
                 assert child.stdout  # noqa: S101 - the same

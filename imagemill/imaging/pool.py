@@ -26,10 +26,13 @@ class ImagingPool:
         processes: how many work at once; who comes when all are busy waits.
         seconds: for one image, or one sheet; then the process is killed.
         memory_mb: that a process may take.
+
+    Attributes:
+        seconds: as above; it may be changed.
     """
 
     def __init__(self, processes: int = 1, seconds: float = 30, memory_mb: int = 1024) -> None:
-        self._seconds = seconds
+        self.seconds = seconds
         self._children = [
             BoundedChild("imagemill.imaging.child", options=[str(memory_mb)]) for _ in range(processes)
         ]
@@ -62,6 +65,11 @@ class ImagingPool:
         made = await self._ask({"sheet": order.model_dump()}, pictures)
         return made[0] if made else None
 
+    @property
+    def pids(self) -> list[int]:
+        """The processes that there are."""
+        return [child.pid for child in self._children if child.pid]
+
     async def close(self) -> None:
         """End the processes."""
         await asyncio.gather(*(child.close() for child in self._children))
@@ -70,7 +78,7 @@ class ImagingPool:
         """What was made; None: it took the process down."""
         head = json.dumps(order | {"sizes": [len(image) for image in images]}).encode()
         async with self._one() as child:
-            made = await child.ask(b"".join([head, b"\n", *images]), _read, self._seconds)
+            made = await child.ask(b"".join([head, b"\n", *images]), _read, self.seconds)
         if made is None:
             log.warning("an image took the process down that was to make its copies")
         return made
