@@ -14,6 +14,8 @@ THUMBNAIL = "thumbnail"
 """The name that a thumbnail is asked for by; no rendition may have it."""
 MOST_RENDITIONS = 10
 SMALLEST_SIDE, LARGEST_SIDE = 16, 4096
+TALLEST = 16_383
+"""What webp can have; of a rendition without a height."""
 QUALITIES: dict[RenditionFormat, int] = {"webp": 80, "avif": 60, "jpeg": 85, "png": 100}
 """Where a rendition names none. PNG loses nothing, whatever its quality."""
 
@@ -66,7 +68,7 @@ class Rendition(BaseModel):
         """Width and height of this rendition of an image of so many pixels."""
         if self.fit != "inside" and self.height is not None:
             return self.width, self.height
-        most_high = LARGEST_SIDE * 4 if self.height is None else self.height
+        most_high = TALLEST if self.height is None else self.height
         scale = min(1.0, self.width / width, most_high / height)
         return max(1, round(width * scale)), max(1, round(height * scale))
 
