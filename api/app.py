@@ -19,6 +19,8 @@ from api import (
     polling,
     problems,
     retry,
+    spending,
+    system,
     uploads,
     usage,
     validations,
@@ -51,6 +53,8 @@ ROUTERS = (
     validations.router,
     webhooks.router,
     usage.router,
+    spending.router,
+    system.router,
     offers.router,
     health.router,
 )

@@ -132,6 +132,15 @@ def recent_prefix(tenant: str, fingerprint: str) -> str:
     return f"idempotency/{tenant}/recent/{fingerprint}/"
 
 
+USAGE_PREFIX = "usage/"
+"""What is known of the money of all tenants (control)."""
+
+
+def tenant_of_usage(key: str) -> str:
+    """Whose money a key below that prefix tells of."""
+    return key.removeprefix(USAGE_PREFIX).partition("/")[0]
+
+
 def caps_key(tenant: str) -> str:
     """The caps that an operator has set for a tenant (control)."""
     return f"usage/{tenant}/caps.json"
