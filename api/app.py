@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+import dashboard
 from api import (
     described,
     events,
@@ -140,6 +141,7 @@ def make_app(context: Context | None = None) -> FastAPI:
     app.add_middleware(SecurityHeaders)
     for router in ROUTERS:
         app.include_router(router)
+    dashboard.install(app)
     polling.serve_first(app)
     described.describe(app)
     return app

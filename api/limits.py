@@ -18,6 +18,8 @@ JSON_BYTES = 32 * MIB
 FILE_BYTES = 5 * 1024 * MIB
 FORM_BYTES = 64 * 1024
 """Of a form, what is not the file itself."""
+OPEN_FORMS = frozenset({"/login", "/logout", "/theme"})
+"""Forms of the dashboard that are read before anybody is known."""
 PART_BYTES = 16 * MIB
 LEAST_PART_BYTES = 5 * MIB
 """All parts but the last, by the rules of S3."""
@@ -189,6 +191,8 @@ def limit_of(path: str) -> int:
         return FILE_BYTES + FORM_BYTES
     if path.startswith("/v1/uploads/") and "/parts/" in path:
         return PART_BYTES
+    if path in OPEN_FORMS:
+        return FORM_BYTES
     return JSON_BYTES
 
 

@@ -181,6 +181,10 @@ def disabled_prefix(tenant: str) -> str:
     return f"webhooks/{tenant}/disabled/"
 
 
+SIGNS_SESSIONS = "dashboard/session-secret"
+"""What the dashboard's sessions are signed with, made once (control)."""
+
+
 def webhook_secrets_prefix(tenant: str) -> str:
     """The secrets that a tenant's events are signed with, a file for each rotation (control)."""
     return f"webhooks/{tenant}/secrets/"

@@ -1,0 +1,21 @@
+"""Puts the dashboard on the application."""
+
+from fastapi import FastAPI
+
+from dashboard import assets, failures, jobs, login
+from dashboard.session import Sealing
+
+ROUTERS = (
+    assets.router,
+    login.router,
+    jobs.router,
+)
+
+
+def install(app: FastAPI) -> None:
+    """Its routes, beside those of the API; its errors as pages."""
+    app.state.sealing = Sealing()
+    app.state.failures = login.Failures()
+    for router in ROUTERS:
+        app.include_router(router, include_in_schema=False)
+    failures.install(app)
