@@ -2,13 +2,16 @@
 
 from fastapi import FastAPI
 
-from dashboard import assets, failures, jobs, login
+from dashboard import assets, failures, jobs, login, spend, system, webhooks
 from dashboard.session import Sealing
 
 ROUTERS = (
     assets.router,
     login.router,
     jobs.router,
+    spend.router,
+    webhooks.router,
+    system.router,
 )
 
 
