@@ -168,7 +168,7 @@ def read(draft: Draft, faults: Faults, *, cap: str | None = None) -> JobBody | N
     except ValidationError as error:
         for fault in error.errors():
             place = "".join(f"/{part}" for part in fault["loc"])
-            faults.add(field_of(place), _worded(place, fault))
+            faults.add(field_of(place), worded(place, fault))
     except ItemsUnread as error:
         faults.add("items", str(error))
     return None
@@ -228,7 +228,8 @@ def _item(place: str) -> str:
     return f"item {int(parts[2]) + 1}: " if place.startswith("/items/") and parts[2].isdigit() else ""
 
 
-def _worded(place: str, fault: Mapping[str, Any]) -> str:
+def worded(place: str, fault: Mapping[str, Any]) -> str:
+    """What is wrong, in words for a person."""
     if fault["type"] == "missing" or (fault["type"] == "string_too_short" and not fault["input"]):
         words = MISSING.get(field_of(place) or "", "this is needed")
         return f"{_item(place)}{words}"

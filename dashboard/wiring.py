@@ -2,13 +2,14 @@
 
 from fastapi import FastAPI
 
-from dashboard import assets, failures, jobs, login, spend, system, webhooks
+from dashboard import assets, failures, jobs, login, spend, submit, system, webhooks
 from dashboard.session import Sealing
 
 ROUTERS = (
     assets.router,
     login.router,
     jobs.router,
+    submit.router,
     spend.router,
     webhooks.router,
     system.router,

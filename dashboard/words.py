@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from typing import Any, Literal
 
 from imagemill.domain.errors import explain
@@ -52,6 +52,11 @@ def money(usd: str | Decimal | None) -> str:
         return _signed(f"{abs(amount.quantize(Decimal('0.01'), ROUND_HALF_UP)):,}", amount)
     places = min(9, 1 - amount.adjusted())
     return _signed(f"{abs(round(amount, places)):f}", amount)
+
+
+def round_up(usd: str) -> str:
+    """To the next cent, as a sum that can be typed."""
+    return str(Decimal(usd).quantize(Decimal("0.01"), ROUND_CEILING))
 
 
 def _signed(text: str, amount: Decimal) -> str:
@@ -135,6 +140,7 @@ def plural(number: int, one: str, more: str | None = None) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "money": money,
+    "round_up": round_up,
     "count": count,
     "percent": percent,
     "size": size,
