@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+import dashboard
 from api import (
     described,
     events,
@@ -21,6 +22,8 @@ from api import (
     retry,
     schedules,
     sharing,
+    spending,
+    system,
     uploads,
     usage,
     validations,
@@ -56,6 +59,8 @@ ROUTERS = (
     validations.router,
     webhooks.router,
     usage.router,
+    spending.router,
+    system.router,
     offers.router,
     health.router,
 )
@@ -143,6 +148,7 @@ def make_app(context: Context | None = None) -> FastAPI:
     app.add_middleware(SecurityHeaders)
     for router in ROUTERS:
         app.include_router(router)
+    dashboard.install(app)
     polling.serve_first(app)
     described.describe(app)
     return app

@@ -26,7 +26,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
-from imagemill import search_attributes, visibility
+from imagemill import search_attributes, task_queues, visibility
 from imagemill.domain.errors import EngineUnavailable, Misconfigured
 from imagemill.domain.item import ItemRecord
 from imagemill.domain.job import JobSummary
@@ -69,7 +69,7 @@ from imagemill.domain.pace import Pace, PoolNews
 from imagemill.domain.pool_messages import PACE_MEMO, POOL, POOL_NEWS, SET_LIMITS, PoolStart
 from imagemill.domain.tenant import AccountAsk, Caps, TenantAccount
 from imagemill.domain.webhook_messages import REDELIVER, WEBHOOK, WebhookStart, delivery_workflow_id
-from imagemill.ports import FoundJobs, JobSearch, Life, Memo
+from imagemill.ports import FoundJobs, JobSearch, Life, Memo, QueueKind, QueueState
 from imagemill.settings import EngineSettings
 
 TENANT_ATTRIBUTE = search_attributes.TENANT
@@ -411,6 +411,13 @@ class TemporalEngine:
         except RPCError as error:
             _raise_unless_missing(error)
             return InspectedChunk(running=False)
+
+    async def queue_state(self, name: str, kind: QueueKind) -> QueueState:
+        """How a task queue stands."""
+        try:
+            return await task_queues.describe(self._client, name, kind)
+        except RPCError as error:
+            raise _unavailable(error) from None
 
     async def is_reachable(self) -> bool:
         """Does the engine answer?"""

@@ -6,7 +6,7 @@ vendor's error ever.
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
@@ -267,6 +267,32 @@ class FoundJobs:
     more: bytes = b""
 
 
+QueueKind = Literal["workflow", "activity"]
+
+
+@dataclass(frozen=True, slots=True)
+class Poller:
+    """Who asks a queue for work, by the name that it gives itself, and when it last did."""
+
+    identity: str
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """How a task queue stands; its figures are the engine's own estimates."""
+
+    name: str
+    kind: QueueKind
+    backlog: int = 0
+    """Tasks that nobody has taken yet."""
+    oldest: timedelta = timedelta()
+    """For how long the oldest of them has waited."""
+    added_per_second: float = 0.0
+    taken_per_second: float = 0.0
+    pollers: Sequence[Poller] = ()
+
+
 class Engine(Protocol):
     """The durable engine. All methods raise EngineUnavailable (try again)."""
 
@@ -337,6 +363,12 @@ class Engine(Protocol):
 
     async def inspect_chunk(self, job: str, chunk: int) -> InspectedChunk:
         """Does the chunk still run, and what did it report if not?"""
+
+    async def pace(self, workflow_id: str) -> Pace | None:
+        """What a pool's workers are to go by; None where it does not run."""
+
+    async def queue_state(self, name: str, kind: QueueKind) -> QueueState:
+        """How a task queue stands; one that nobody has used is empty."""
 
     async def is_reachable(self) -> bool:
         """Does the engine answer?"""

@@ -167,6 +167,15 @@ def recent_prefix(tenant: str, fingerprint: str) -> str:
     return f"idempotency/{tenant}/recent/{fingerprint}/"
 
 
+USAGE_PREFIX = "usage/"
+"""What is known of the money of all tenants (control)."""
+
+
+def tenant_of_usage(key: str) -> str:
+    """Whose money a key below that prefix tells of."""
+    return key.removeprefix(USAGE_PREFIX).partition("/")[0]
+
+
 def usage_prefix(tenant: str, schedule: str | None = None) -> str:
     """What is kept of an account: a tenant's, or one of its schedules' (control)."""
     return f"usage/{tenant}/schedules/{schedule}/" if schedule else f"usage/{tenant}/"
@@ -210,6 +219,10 @@ def webhook_log_prefix(tenant: str, job: str | None = None) -> str:
 def disabled_prefix(tenant: str) -> str:
     """The targets that said that they are gone, by hashes of their addresses (control)."""
     return f"webhooks/{tenant}/disabled/"
+
+
+SIGNS_SESSIONS = "dashboard/session-secret"
+"""What the dashboard's sessions are signed with, made once (control)."""
 
 
 def webhook_secrets_prefix(tenant: str) -> str:

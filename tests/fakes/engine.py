@@ -16,9 +16,10 @@ from imagemill.domain.messages import (
     JobStart,
     WebhookSignal,
 )
+from imagemill.domain.pace import Pace
 from imagemill.domain.tenant import AccountAsk, Caps, TenantAccount
 from imagemill.domain.webhook_messages import WebhookStart
-from imagemill.ports import FoundJob, FoundJobs, JobSearch, Life, Memo
+from imagemill.ports import FoundJob, FoundJobs, JobSearch, Life, Memo, QueueKind, QueueState
 
 
 class MemoryEngine:
@@ -34,6 +35,8 @@ class MemoryEngine:
         makes_galleries: are they made in time?
         estimated: what the next estimate answers; None: it takes too long.
         told: what accounts were told, in order.
+        paces: what each pool's workers go by, by the id of its workflow.
+        queues: how task queues stand, by name and kind; others are empty.
         visible: what the list of jobs says of them, where it is behind.
         started: when jobs were started, if that was not when they were submitted.
         cut_off: jobs that were ended from outside.
@@ -70,6 +73,8 @@ class MemoryEngine:
         self.caps: dict[str, Caps] = {}
         self.told: list[tuple[AccountStart, AccountAsk | Caps | None]] = []
         self.swept: list[str] = []
+        self.paces: dict[str, Pace] = {}
+        self.queues: dict[tuple[str, str], QueueState] = {}
         self.away = 0
         self.starts_away = 0
         self.reachable = True
@@ -207,6 +212,14 @@ class MemoryEngine:
     async def inspect_chunk(self, job: str, chunk: int) -> InspectedChunk:
         self._arrive()
         return self.inspected.get((job, chunk), InspectedChunk(running=False))
+
+    async def pace(self, workflow_id: str) -> Pace | None:
+        self._arrive()
+        return self.paces.get(workflow_id)
+
+    async def queue_state(self, name: str, kind: QueueKind) -> QueueState:
+        self._arrive()
+        return self.queues.get((name, kind), QueueState(name, kind))
 
     async def is_reachable(self) -> bool:
         return self.reachable
