@@ -1,5 +1,7 @@
 """The asynchronous shell: carries out what the core asks for without blocking the event loop."""
 
+from __future__ import annotations
+
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
@@ -18,82 +20,18 @@ from imagemill_client._core import watching as watch_calls
 from imagemill_client._core.core import Core, configured
 from imagemill_client._core.handle import Handle
 from imagemill_client._core.methods import dressed
-from imagemill_client._core.steps import Call, Lost, Reply, Request, Sleep, Step
-from imagemill_client._core.transport import LOOPBACK, lost, timeout_of
-from imagemill_client.errors import ImagemillError
+from imagemill_client._core.steps import Call
+from imagemill_client._runners import AsyncRunner
 from imagemill_client.models import JobStatus
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Runner:
-    """Runs calls of the core, each in the task that awaits it."""
-
-    def __init__(
-        self,
-        core: Core,
-        transport: httpx2.AsyncBaseTransport | None,
-        pause: Callable[[float], Awaitable[None]],
-    ) -> None:
-        self.core = core
-        self._pause = pause
-        direct: dict[str, httpx2.AsyncBaseTransport | None] = dict.fromkeys(LOOPBACK)
-        self.http = httpx2.AsyncClient(transport=transport, mounts=None if transport else direct)
-
-    async def run(self, call: Call[T]) -> T:
-        """The value of a call."""
-        reply: Reply | None = None
-        error: Exception | None = None
-        try:
-            while True:
-                try:
-                    step = call.send(reply) if error is None else call.throw(error)
-                except StopIteration as end:
-                    value: T = end.value
-                    return value
-                reply = error = None
-                try:
-                    reply = await self._do(step)
-                except (Lost, OSError, ImagemillError) as met:
-                    error = met
-        finally:
-            call.close()
-
-    async def _do(self, step: Step) -> Reply | None:
-        if isinstance(step, Request):
-            return await self._send(step)
-        if isinstance(step, Sleep):
-            await self._pause(step.seconds)
-        else:
-            await asyncio.to_thread(step.do)
-        return None
-
-    async def _send(self, request: Request) -> Reply:
-        try:
-            async with self.http.stream(
-                request.method,
-                request.url,
-                headers=dict(request.headers),
-                content=request.content,
-                timeout=timeout_of(request),
-            ) as answer:
-                content = b""
-                if request.sink and answer.status_code == 200:
-                    request.sink.begin()
-                    async for piece in answer.aiter_bytes():
-                        request.sink.take(piece)
-                else:
-                    content = await answer.aread()
-                return Reply(answer.status_code, answer.headers, content)
-        except (httpx2.RequestError, httpx2.InvalidURL) as error:
-            raise lost(error) from None
-
-
 class Resource:
     """Calls of one kind."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: AsyncRunner) -> None:
         self._runner = runner
 
 
@@ -123,7 +61,7 @@ def _each(
 
 def _job(
     call: Callable[Concatenate[Core, P], Call[JobStatus]],
-) -> "Callable[Concatenate[Resource, P], Coroutine[Any, Any, AsyncJob]]":
+) -> Callable[Concatenate[Resource, P], Coroutine[Any, Any, AsyncJob]]:
     """A call that answers with a job's status, as a method that gives its handle."""
 
     async def method(self: Resource, /, *args: P.args, **kwargs: P.kwargs) -> AsyncJob:
@@ -134,7 +72,7 @@ def _job(
 
 def _of_job(
     call: Callable[Concatenate[Core, str, P], Call[T]],
-) -> "Callable[Concatenate[AsyncJob, P], Coroutine[Any, Any, T]]":
+) -> Callable[Concatenate[AsyncJob, P], Coroutine[Any, Any, T]]:
     """A call about a job, as a method of its handle."""
 
     async def method(self: AsyncJob, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -145,7 +83,7 @@ def _of_job(
 
 def _each_of_job(
     calls: Callable[Concatenate[Core, str, P], Iterator[Call[list[T]]]],
-) -> "Callable[Concatenate[AsyncJob, P], AsyncIterator[T]]":
+) -> Callable[Concatenate[AsyncJob, P], AsyncIterator[T]]:
     """Calls about a job that bring some things each, as a method of its handle."""
 
     async def method(self: AsyncJob, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
@@ -158,7 +96,7 @@ def _each_of_job(
 
 def _told(
     call: Callable[Concatenate[Core, str, P], Call[JobStatus]],
-) -> "Callable[Concatenate[AsyncJob, P], Coroutine[Any, Any, AsyncJob]]":
+) -> Callable[Concatenate[AsyncJob, P], Coroutine[Any, Any, AsyncJob]]:
     """A call that answers with the job's status, which the handle then shows."""
 
     async def method(self: AsyncJob, /, *args: P.args, **kwargs: P.kwargs) -> AsyncJob:
@@ -170,7 +108,7 @@ def _told(
 
 def _child(
     call: Callable[Concatenate[Core, str, P], Call[JobStatus]],
-) -> "Callable[Concatenate[AsyncJob, P], Coroutine[Any, Any, AsyncJob]]":
+) -> Callable[Concatenate[AsyncJob, P], Coroutine[Any, Any, AsyncJob]]:
     """A call that makes another job of this one, as a method that gives its handle."""
 
     async def method(self: AsyncJob, /, *args: P.args, **kwargs: P.kwargs) -> AsyncJob:
@@ -184,7 +122,9 @@ def _child(
 AT_ONCE = 8
 
 
-async def _download(runner: Runner, work: downloads.Downloader, at_once: int) -> list[downloads.Downloaded]:
+async def _download(
+    runner: AsyncRunner, work: downloads.Downloader, at_once: int
+) -> list[downloads.Downloaded]:
     gate = asyncio.Semaphore(at_once)
 
     async def one(call: Call[None]) -> None:
@@ -201,7 +141,7 @@ async def _download(runner: Runner, work: downloads.Downloader, at_once: int) ->
 class AsyncJob(Handle):
     """A job: what `AsyncJobs` does for an id, for this one. Calls that change it update ``status``."""
 
-    def __init__(self, runner: Runner, status: JobStatus) -> None:
+    def __init__(self, runner: AsyncRunner, status: JobStatus) -> None:
         super().__init__(status)
         self._runner = runner
 
@@ -337,7 +277,7 @@ class AsyncImagemill(Resource):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         core = configured(base_url, api_key, timeout, max_retries, clock)
-        super().__init__(Runner(core, transport, sleep))
+        super().__init__(AsyncRunner(core, transport, sleep))
         self.jobs = AsyncJobs(self._runner)
         self.files = AsyncFiles(self._runner)
         self.schedules = AsyncSchedules(self._runner)

@@ -1,5 +1,7 @@
 """The blocking shell: carries out what the core asks for, one step after the other."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,73 +20,12 @@ from imagemill_client._core import watching as watch_calls
 from imagemill_client._core.core import Core, configured
 from imagemill_client._core.handle import Handle
 from imagemill_client._core.methods import dressed
-from imagemill_client._core.steps import Call, Lost, Reply, Request, Sleep, Step
-from imagemill_client._core.transport import LOOPBACK, lost, timeout_of
-from imagemill_client.errors import ImagemillError
+from imagemill_client._core.steps import Call
+from imagemill_client._runners import Runner
 from imagemill_client.models import JobStatus
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class Runner:
-    """Runs calls of the core. It may be used by several threads."""
-
-    def __init__(
-        self, core: Core, transport: httpx2.BaseTransport | None, pause: Callable[[float], None]
-    ) -> None:
-        self.core = core
-        self._pause = pause
-        direct: dict[str, httpx2.BaseTransport | None] = dict.fromkeys(LOOPBACK)
-        self.http = httpx2.Client(transport=transport, mounts=None if transport else direct)
-
-    def run(self, call: Call[T]) -> T:
-        """The value of a call."""
-        reply: Reply | None = None
-        error: Exception | None = None
-        try:
-            while True:
-                try:
-                    step = call.send(reply) if error is None else call.throw(error)
-                except StopIteration as end:
-                    value: T = end.value
-                    return value
-                reply = error = None
-                try:
-                    reply = self._do(step)
-                except (Lost, OSError, ImagemillError) as met:
-                    error = met
-        finally:
-            call.close()
-
-    def _do(self, step: Step) -> Reply | None:
-        if isinstance(step, Request):
-            return self._send(step)
-        if isinstance(step, Sleep):
-            self._pause(step.seconds)
-        else:
-            step.do()
-        return None
-
-    def _send(self, request: Request) -> Reply:
-        try:
-            with self.http.stream(
-                request.method,
-                request.url,
-                headers=dict(request.headers),
-                content=request.content,
-                timeout=timeout_of(request),
-            ) as answer:
-                content = b""
-                if request.sink and answer.status_code == 200:
-                    request.sink.begin()
-                    for piece in answer.iter_bytes():
-                        request.sink.take(piece)
-                else:
-                    content = answer.read()
-                return Reply(answer.status_code, answer.headers, content)
-        except (httpx2.RequestError, httpx2.InvalidURL) as error:
-            raise lost(error) from None
 
 
 class Resource:
@@ -117,7 +58,7 @@ def _each(
 
 def _job(
     call: Callable[Concatenate[Core, P], Call[JobStatus]],
-) -> "Callable[Concatenate[Resource, P], Job]":
+) -> Callable[Concatenate[Resource, P], Job]:
     """A call that answers with a job's status, as a method that gives its handle."""
 
     def method(self: Resource, /, *args: P.args, **kwargs: P.kwargs) -> Job:
@@ -128,7 +69,7 @@ def _job(
 
 def _of_job(
     call: Callable[Concatenate[Core, str, P], Call[T]],
-) -> "Callable[Concatenate[Job, P], T]":
+) -> Callable[Concatenate[Job, P], T]:
     """A call about a job, as a method of its handle."""
 
     def method(self: Job, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -139,7 +80,7 @@ def _of_job(
 
 def _each_of_job(
     calls: Callable[Concatenate[Core, str, P], Iterator[Call[list[T]]]],
-) -> "Callable[Concatenate[Job, P], Iterator[T]]":
+) -> Callable[Concatenate[Job, P], Iterator[T]]:
     """Calls about a job that bring some things each, as a method of its handle."""
 
     def method(self: Job, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
@@ -151,7 +92,7 @@ def _each_of_job(
 
 def _told(
     call: Callable[Concatenate[Core, str, P], Call[JobStatus]],
-) -> "Callable[Concatenate[Job, P], Job]":
+) -> Callable[Concatenate[Job, P], Job]:
     """A call that answers with the job's status, which the handle then shows."""
 
     def method(self: Job, /, *args: P.args, **kwargs: P.kwargs) -> Job:
@@ -163,7 +104,7 @@ def _told(
 
 def _child(
     call: Callable[Concatenate[Core, str, P], Call[JobStatus]],
-) -> "Callable[Concatenate[Job, P], Job]":
+) -> Callable[Concatenate[Job, P], Job]:
     """A call that makes another job of this one, as a method that gives its handle."""
 
     def method(self: Job, /, *args: P.args, **kwargs: P.kwargs) -> Job:
