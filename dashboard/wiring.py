@@ -1,0 +1,25 @@
+"""Puts the dashboard on the application."""
+
+from fastapi import FastAPI
+
+from dashboard import assets, failures, jobs, login, spend, submit, system, webhooks
+from dashboard.session import Sealing
+
+ROUTERS = (
+    assets.router,
+    login.router,
+    jobs.router,
+    submit.router,
+    spend.router,
+    webhooks.router,
+    system.router,
+)
+
+
+def install(app: FastAPI) -> None:
+    """Its routes, beside those of the API; its errors as pages."""
+    app.state.sealing = Sealing()
+    app.state.failures = login.Failures()
+    for router in ROUTERS:
+        app.include_router(router, include_in_schema=False)
+    failures.install(app)
