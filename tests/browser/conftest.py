@@ -14,7 +14,7 @@ from typing import Any, Literal
 import httpx2
 import pytest
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
-from playwright.async_api import Browser, ConsoleMessage, Page, ViewportSize, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, FloatRect, Page, ViewportSize, async_playwright
 
 from sandbox.stack import LocalStack, StackOptions
 from tests.acceptance.service import Service
@@ -24,6 +24,9 @@ SECRET = "0123456789abcdef"
 READER = f"im_reader_{SECRET}"
 OTHER = f"im_other_{SECRET}"
 WIDE, PHONE = ViewportSize(width=1280, height=900), ViewportSize(width=390, height=844)
+
+SNAPPED = 1600
+"""Pixels of height in a picture."""
 
 VIOLATIONS = """
 addEventListener("securitypolicyviolation", (event) => {
@@ -76,12 +79,13 @@ class Person:
         assert not serious, f"{what}:\n" + "\n".join(serious)
 
     async def _snap(self, name: str) -> None:
+        """A picture of the page's upper part, so that it fits on a screen that is turned."""
         if self.folder:
-            await self.page.wait_for_load_state("networkidle" if not await self._streams() else "load")
-            await self.page.screenshot(path=self.folder / f"{name}.png", full_page=True)
-
-    async def _streams(self) -> bool:
-        return await self.page.locator("[data-live-job]").count() > 0
+            width, height = await self.page.evaluate(
+                "scrollTo(0, 0); [innerWidth, document.documentElement.scrollHeight]"
+            )
+            clip = FloatRect(x=0, y=0, width=width, height=min(height, SNAPPED))
+            await self.page.screenshot(path=self.folder / f"{name}.png", full_page=True, clip=clip)
 
 
 @pytest.fixture(scope="session")
