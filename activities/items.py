@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from activities.drafts import Draft
+from activities.drafts import Draft, variables_of
 from imagemill.domain.item import PlannedItem, Problem
 from imagemill.domain.job import Submission
 from imagemill.domain.market import Market, Offer
@@ -76,7 +76,9 @@ class Checker:
         inputs: InputChecker,
         ids: Seen,
         names: Seen,
+        thumbnails: bool = False,
     ) -> None:
+        self._thumbnails = thumbnails
         self._inputs = inputs
         self._submission = submission
         self._templating = templating
@@ -114,6 +116,8 @@ class Checker:
             custom_id=_shown_id(draft, place),
             variant=draft.variant,
             line=draft.line,
+            thumbnail=self._thumbnails,
+            renditions=self._submission.renditions,
         )
         problem = draft.problem or _text_problem(draft)
         offer = problem or self._offer_of(draft)
@@ -182,7 +186,8 @@ class Checker:
             return None
         if self._renderer is None:
             self._renderer = await self._templating.start({"name": self._submission.key}, None)
-        wanted = [naming(item, n) for item in items for n in _images(item)]
+        also = variables_of(self._submission)
+        wanted = [naming(item, n) | also for item in items for n in _images(item)]
         return await self._renderer.render(wanted) if wanted else []
 
     def _finish(self, items: list[PlannedItem], names: Sequence[Rendered] | None) -> None:

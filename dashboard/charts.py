@@ -1,8 +1,8 @@
 """Charts as inline SVG, drawn here: no script, no inline style, colours by class.
 
 Shapes stretch with the page (``preserveAspectRatio="none"``) and words are HTML beside them, so that both
-can be read on a phone. A shape's colour is its tone, a class of the stylesheet: ``series-1`` to ``series-8``
-in turn, or a meaning such as ``settled``. Every chart says its figures in a table too.
+can be read on a phone. A shape's colour is its tone, a class of the stylesheet: ``series-1`` to ``series-5``
+in turn, or one with a meaning such as ``bar-settled``. Every chart says its figures in a table too.
 """
 
 import math
@@ -12,8 +12,8 @@ from itertools import accumulate
 
 from markupsafe import Markup
 
-TONES = 8
-"""The stylesheet has ``series-1`` to this; more series share the last one's grey, as ``series-rest``."""
+TONES = 5
+"""The stylesheet has ``series-1`` to this; what comes after them is grey, ``series-rest``."""
 
 WIDTH, HEIGHT = 1000, 200
 """The units of a drawing; it is stretched to its place."""
@@ -96,7 +96,7 @@ def areas(name: str, title: str, labels: Sequence[str], series: Sequence[Series]
     for each in toned:
         levels.append([below + value for below, value in zip(levels[-1], each.values, strict=True)])
     plot = _Plot(name, title, labels, toned, show, ceiling(max(levels[-1], default=0)))
-    shapes = [_area(each, levels[n], levels[n + 1], plot.top) for n, each in enumerate(toned) if labels]
+    shapes = [_area(plot, each, levels[n], levels[n + 1]) for n, each in enumerate(toned) if labels]
     return _figure(plot, Markup("").join(shapes))
 
 
@@ -111,13 +111,13 @@ def bars(
     body = Markup("").join(
         Markup(
             '<tr><th scope="row">{name}{note}</th><td class="bars-bar" aria-hidden="true">{bar}</td>'
-            '<td class="figure">{value}</td></tr>'
+            '<td class="end">{value}</td></tr>'
         ).format(name=_link(row), note=_note(row), bar=_strip(row.parts, most), value=show(row.value))
         for row in rows
     )
     return Markup(
-        '<table class="bars" id="{id}"><caption class="visually-hidden">{title}</caption><thead><tr>'
-        '<th scope="col">{first}</th><td></td><th scope="col" class="figure">{second}</th></tr></thead>'
+        '<table class="table bars" id="{id}"><caption class="hidden">{title}</caption><thead><tr>'
+        '<th scope="col">{first}</th><td></td><th scope="col" class="end">{second}</th></tr></thead>'
         "<tbody>{body}</tbody></table>"
     ).format(id=name, title=title, first=heads[0], second=heads[1], body=body)
 
@@ -189,13 +189,13 @@ def _column(plot: _Plot, place: int) -> Markup:
     )
 
 
-def _area(series: Series, below: Sequence[float], above: Sequence[float], top: float) -> Markup:
-    line = _points(above, top)
-    back = reversed(list(_points(below, top)))
-    return Markup(
-        '<g class="{tone}"><title>{name}</title><polygon class="area" points="{shape}"/>'
-        '<polyline class="line" points="{line}"/></g>'
-    ).format(tone=series.tone, name=series.name, shape=" ".join([*line, *back]), line=" ".join(line))
+def _area(plot: _Plot, series: Series, below: Sequence[float], above: Sequence[float]) -> Markup:
+    line = _points(above, plot.top)
+    back = reversed(list(_points(below, plot.top)))
+    edge = Markup('<polyline class="line" points="{}"/>').format(" ".join(line))
+    return Markup('<g class="{}"><title>{}</title><polygon class="area" points="{}"/>{}</g>').format(
+        series.tone, series.name, " ".join([*line, *back]), edge
+    )
 
 
 def _points(values: Sequence[float], top: float) -> list[str]:
@@ -248,7 +248,7 @@ def _figure(plot: _Plot, shapes: Markup) -> Markup:
         for y in (0, HEIGHT // 2, HEIGHT)
     )
     return Markup(
-        '<figure class="chart" id="{id}"><figcaption class="visually-hidden">{title}</figcaption>'
+        '<figure class="chart" id="{id}"><figcaption class="hidden">{title}</figcaption>'
         '<div class="chart-plot"><div class="chart-scale" aria-hidden="true">{scale}</div>'
         '<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none" role="img" '
         'aria-labelledby="{id}-title {id}-desc"><title id="{id}-title">{title}</title>'
@@ -283,7 +283,7 @@ def _spans(texts: Iterable[str]) -> Markup:
 def _legend(keys: Sequence[tuple[str, str, str]]) -> Markup:
     """Colours and what they stand for: (tone, name, figure)."""
     entries = Markup("").join(
-        Markup('<li><span class="key {}"></span>{}{}</li>').format(
+        Markup('<li><span class="swatch {}" aria-hidden="true"></span>{}{}</li>').format(
             tone, name, Markup(" <strong>{}</strong>").format(figure) if figure else ""
         )
         for tone, name, figure in keys
@@ -302,14 +302,14 @@ def _table(plot: _Plot) -> Markup:
     )
     return Markup(
         '<details class="chart-table"><summary>These figures as a table</summary>'
-        '<div class="scroll" tabindex="0" role="region" aria-label="{title}"><table>'
-        '<caption class="visually-hidden">{title}</caption><thead><tr><td></td>{heads}</tr></thead>'
+        '<div class="scrolls" tabindex="0" role="region" aria-label="{title}"><table class="table">'
+        '<caption class="hidden">{title}</caption><thead><tr><td></td>{heads}</tr></thead>'
         "<tbody>{body}</tbody></table></div></details>"
     ).format(title=plot.title, heads=heads, body=body)
 
 
 def _cells(values: Iterable[float], show: Show) -> Markup:
-    return Markup("").join(Markup('<td class="figure">{}</td>').format(show(value)) for value in values)
+    return Markup("").join(Markup('<td class="end">{}</td>').format(show(value)) for value in values)
 
 
 def _link(row: Bar) -> Markup:

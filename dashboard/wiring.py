@@ -2,7 +2,20 @@
 
 from fastapi import FastAPI
 
-from dashboard import actions, assets, failures, images, items, job, jobs, login
+from dashboard import (
+    actions,
+    assets,
+    failures,
+    images,
+    items,
+    job,
+    jobs,
+    login,
+    spend,
+    submit,
+    system,
+    webhooks,
+)
 from dashboard.samples import Samples
 from dashboard.session import Sealing
 
@@ -14,6 +27,10 @@ ROUTERS = (
     items.router,
     actions.router,
     job.router,
+    submit.router,
+    spend.router,
+    webhooks.router,
+    system.router,
 )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from typing import Any, Literal
 
 from imagemill.domain.errors import explain
@@ -14,11 +14,15 @@ TONES: dict[str, Tone] = {
     "held": "warn", "cancelling": "still", "cancelled": "still", "completed": "good",
     "completed_with_errors": "warn", "failed": "bad", "duplicate": "still",
     "pending": "idle", "succeeded": "good", "blocked": "bad", "skipped": "warn",
+    "ok": "good", "away": "bad", "trouble": "bad", "unknown": "idle", "silent": "warn", "disabled": "warn",
     "active": "good", "ended": "still", "delivered": "good", "delivering": "busy", "undelivered": "bad",
 }  # fmt: skip
 """How a state is drawn; its word and its sign say the same."""
 
 STATES = {
+    "ok": "All right",
+    "trouble": "In trouble",
+    "unknown": "Not started yet",
     "completed_with_errors": "Completed with errors",
 }
 
@@ -48,6 +52,11 @@ def money(usd: str | Decimal | None) -> str:
         return _signed(f"{abs(amount.quantize(Decimal('0.01'), ROUND_HALF_UP)):,}", amount)
     places = min(9, 1 - amount.adjusted())
     return _signed(f"{abs(round(amount, places)):f}", amount)
+
+
+def round_up(usd: str) -> str:
+    """To the next cent, as a sum that can be typed."""
+    return str(Decimal(usd).quantize(Decimal("0.01"), ROUND_CEILING))
 
 
 def _signed(text: str, amount: Decimal) -> str:
@@ -141,6 +150,7 @@ def plural(number: int, one: str, more: str | None = None) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "money": money,
+    "round_up": round_up,
     "count": count,
     "percent": percent,
     "size": size,

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from imagemill.domain.item import ItemState
 from imagemill.domain.job_states import ENDED, JobState
 from imagemill.domain.pricing import Estimate
+from imagemill.domain.renditions import Rendition
 from imagemill.domain.request import ImageSettings
 
 OnExhausted = Literal["hold", "skip"]
@@ -83,6 +84,8 @@ class Submission(BaseModel):
     retry: Retry | None = None
     run: ScheduledRun | None = None
     """Set where a schedule submitted it: its spending counts under the schedule's cap as well."""
+    refused: str | None = None
+    """Why a schedule's run may not be started after all; the job fails with these words."""
     key: str | None = None
     """Liquid template of an image's name; None: ``{custom_id}/{variant}-{n}.{ext}``."""
     cap_nano: int
@@ -95,6 +98,8 @@ class Submission(BaseModel):
     """The provider accounts to be paid, in order of choice; none: the first that serves a model."""
     webhook_events: list[str] = Field(default_factory=list)
     """What its webhook is to be told; where that is, is in ``webhook.json``."""
+    renditions: list[Rendition] = Field(default_factory=list)
+    """The copies of each image that are made besides its thumbnail."""
     metadata: dict[str, str] = Field(default_factory=dict)
     """The submitter's own words, which jobs can be found by."""
 
