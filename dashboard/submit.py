@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from starlette.datastructures import UploadFile
@@ -17,10 +18,12 @@ from starlette.responses import Response
 
 from api.context import Context
 from api.estimates import validate
+from api.jobs import list_items
 from api.models import FileAnswer, JobBody
 from api.offers import ModelAnswer, list_models
 from api.problems import KEY_REUSED, Problem
 from api.receiving import FileFacts, checked_name, facts_of, receive, slots, type_of
+from api.status import status_of
 from api.submission import submit
 from api.validations import ValidationAnswer
 from dashboard.drafts import ENOUGH, Draft, Faults, blame, fields_of, read
@@ -31,6 +34,7 @@ from dashboard.viewer import Change, Changing, Looking, Parts, Viewer
 from dashboard.words import size
 from imagemill.domain.errors import EngineUnavailable, ImagemillError, InvalidInput, StoreError
 from imagemill.domain.ids import new_id
+from imagemill.domain.job_states import ENDED
 from imagemill.domain.places import facts_prefix
 from imagemill.domain.request import EXTENSIONS
 
@@ -109,8 +113,10 @@ async def live_preview(change: Changing, parts: Parts) -> Response:
 async def trial_state(job: str, viewer: Looking, parts: Parts) -> Response:
     """The item that is being tried: how it stands, and its image once it is there."""
     status = await status_of(parts, viewer.tenant, job)
-    items = await list_items(parts, viewer.tenant, job, state=None, after=None, limit=1)
-    return fragment("submit_trial_state.html", job=status, item=items.data[0] if items.data else None)
+    items = await list_items(job=job, parts=parts, owner=viewer.tenant, limit=1)
+    item = items.data[0] if items.data else None
+    address = f"/jobs/{job}/items/{quote(item.custom_id, safe='')}" if item else None
+    return fragment("submit_trial_state.html", job=status, item=item, address=address, ended=ENDED)
 
 
 # --- the buttons ----------------------------------------------------------------------------------
@@ -268,7 +274,10 @@ async def _shown(request: Request, viewer: Viewer, parts: Context, sheet: Sheet)
         known_files=[(each.id, _named(each)) for each in files],
         models=[(model.id, _priced(model)) for model in models],
         pools=parts.pools_of(viewer.tenant),
-        pool_choices=[("", "The first that serves the model"), *((name, name) for name in parts.pools_of(viewer.tenant))],
+        pool_choices=[
+            ("", "The first that serves the model"),
+            *((name, name) for name in parts.pools_of(viewer.tenant)),
+        ],
         quality_choices=[(name, name.capitalize()) for name in QUALITIES],
         sizes=SIZES,
         format_choices=[(name, name) for name in EXTENSIONS],
