@@ -79,7 +79,10 @@ async def submitted(request: Request, change: Changing, parts: Parts) -> Respons
     sheet = Sheet(_draft(change))
     step, _, value = change.text("do").partition(":")
     try:
-        await _take_file(request, change, parts, sheet)
+        try:
+            await _take_file(request, change, parts, sheet)
+        finally:
+            await change.form.close()
         sheet.draft, sheet.preview = await opened(parts, change.viewer.tenant, sheet.draft, sheet.faults)
         if done := await STEPS.get(step, _look)(Press(request, change.viewer, parts, value), sheet):
             return done
@@ -101,6 +104,7 @@ async def submitted(request: Request, change: Changing, parts: Parts) -> Respons
 async def live_preview(change: Changing, parts: Parts) -> Response:
     """The part of the page that shows prompts, for the script that keeps it fresh while somebody types."""
     sheet = Sheet(_draft(change))
+    await change.form.close()
     try:
         sheet.draft, sheet.preview = await opened(parts, change.viewer.tenant, sheet.draft, sheet.faults)
         sheet.preview = await previewed(parts, change.viewer.tenant, sheet.draft, sheet.preview, sheet.faults)
@@ -214,9 +218,15 @@ STEPS: dict[str, Callable[[Press, Sheet], Awaitable[Response | None]]] = {
 
 
 def _draft(change: Change) -> Draft:
-    """What was typed; a key that is none is replaced."""
+    """What was typed; a key that is none is replaced.
+
+    Of another feed than the one that was read, the format is found out anew, unless it was said.
+    """
     draft = Draft(fields_of(change.form.multi_items()))
-    return draft if ONCE.fullmatch(draft.text("once")) else draft.with_(once=Draft.new().text("once"))
+    if not ONCE.fullmatch(draft.text("once")):
+        draft = draft.with_(once=Draft.new().text("once"))
+    other = draft.text("file_id") != draft.text("read_id")
+    return draft.with_(format="") if other and draft.text("format") == draft.text("read_format") else draft
 
 
 async def _take_file(request: Request, change: Change, parts: Context, sheet: Sheet) -> None:
