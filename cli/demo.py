@@ -12,7 +12,8 @@ from cli import demo_folder
 from cli.client import Client
 from cli.demo_screen import DemoScreen
 from cli.demo_story import tell
-from cli.running import INTERRUPTED, outcome
+from cli.exits import INTERRUPTED
+from cli.running import outcome
 from cli.service import Service
 from sandbox.stack import LocalStack, StackError, StackOptions
 from sandbox.stack.interrupts import SIGNALS
