@@ -92,7 +92,7 @@ class Row:
     def say(self, sentence: str) -> None:
         """Prints a sentence above the table."""
         self._board.console.print(
-            f"{self._job}: {sentence.strip()}", markup=False, highlight=False, style="yellow"
+            f"{self._job}: {sentence.strip()}", markup=False, highlight=False, soft_wrap=True, style="yellow"
         )
 
 

@@ -35,7 +35,7 @@ def models(
 async def _models(client: Client, *, json: bool) -> int:
     entries = client.listed("/v1/models", {}, None, whisper)
     head = ("Model", "Sold", "Until", "Qualities")
-    await tell_all(entries, head, _row, json=json, text=4, none="There are no models.")
+    await tell_all(entries, head, _row, json=json, text=4, cut=3, none="There are no models.")
     return 0
 
 

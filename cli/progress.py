@@ -130,7 +130,8 @@ class Bar:
 
     def say(self, sentence: str) -> None:
         """Prints a sentence above the bar."""
-        self._console.print(sentence, markup=False, highlight=False, style="yellow")
+        # Wrapped by the terminal, so that a command in it can be copied.
+        self._console.print(sentence, markup=False, highlight=False, soft_wrap=True, style="yellow")
 
 
 def coloured(job: Job) -> str:
