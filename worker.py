@@ -29,6 +29,7 @@ from activities.inputs import Inputs
 from activities.planning import Planning
 from activities.plans import Plans
 from activities.pools import PoolRates
+from activities.runs import Runs
 from activities.sealed import SealFailures
 from activities.webhooks import Deliveries, Emission
 from imagemill import settings
@@ -43,6 +44,7 @@ from imagemill.logging import configure
 from imagemill.pacing.gate import Gate
 from imagemill.pacing.link import Link
 from imagemill.providers.openai_images import OpenAIImages
+from imagemill.starting import Starter
 from imagemill.storage.s3 import S3Store
 from imagemill.storage_probe import require_conditional_puts
 from imagemill.telemetry import runtime
@@ -53,6 +55,7 @@ from workflows.chunk import ChunkWorkflow
 from workflows.estimate import EstimateWorkflow
 from workflows.job import JobWorkflow
 from workflows.pool import PoolWorkflow
+from workflows.run import RunWorkflow
 from workflows.webhook import WebhookWorkflow
 
 log = structlog.get_logger()
@@ -77,7 +80,8 @@ class Parts:
         self.pools = settings.read(settings.PoolSettings).load(keys=role != "workflows")
         self.catalogue = settings.read(settings.PriceSettings).load()
         self.tenants = settings.read(settings.TenantSettings).load()
-        self.caps = settings.read(settings.CapSettings).defaults
+        caps = settings.read(settings.CapSettings)
+        self.caps, self.allow_uncapped = caps.defaults, caps.allow_uncapped
         self.delivery = Delivery(self.control, self.delivered, delivery.prefix)
         self.plans = Plans(self.control)
         inputs = settings.read(settings.InputSettings)
@@ -115,6 +119,19 @@ class Parts:
             self.control, self.plans, self.delivery, engine, self.caps, self.times, tenants=self.tenants
         )
 
+    def runs(self) -> Runs:
+        """Runs of schedules."""
+        starter = Starter(
+            catalogue=self.catalogue,
+            pools=self.pools,
+            tenants=self.tenants,
+            times=self.times,
+            window=self.work.window,
+            chunks_at_once=self.work.chunks_at_once,
+            weights=self.work.tenant_weights,
+        )
+        return Runs(self.control, starter, self.caps, allow_uncapped=self.allow_uncapped)
+
     def emission(self, client: Client) -> Emission:
         """Events that jobs tell."""
         rules = self.webhooks.rules(self.tenants)
@@ -143,6 +160,7 @@ def workflow_worker(client: Client, parts: Parts) -> Worker:
             AccountWorkflow,
             EstimateWorkflow,
             PoolWorkflow,
+            RunWorkflow,
             WebhookWorkflow,
         ],
         activities=[
@@ -160,6 +178,7 @@ def workflow_worker(client: Client, parts: Parts) -> Worker:
             accounts.reconcile,
             parts.emission(client).emit,
             parts.deliveries.record,
+            parts.runs().prepare,
         ],
         interceptors=[SealFailures()],
         workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from activities.drafts import Draft
+from activities.drafts import Draft, variables_of
 from imagemill.domain.item import PlannedItem, Problem
 from imagemill.domain.job import Submission
 from imagemill.domain.market import Market, Offer
@@ -182,7 +182,8 @@ class Checker:
             return None
         if self._renderer is None:
             self._renderer = await self._templating.start({"name": self._submission.key}, None)
-        wanted = [naming(item, n) for item in items for n in _images(item)]
+        also = variables_of(self._submission)
+        wanted = [naming(item, n) | also for item in items for n in _images(item)]
         return await self._renderer.render(wanted) if wanted else []
 
     def _finish(self, items: list[PlannedItem], names: Sequence[Rendered] | None) -> None:

@@ -12,20 +12,28 @@ import tempfile
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 import structlog
 from temporalio import activity
 
 from activities.bad_rows import BadRows
-from activities.drafts import BATCH, Draft, RowDrafts, draft_again, rendered, sliced, templates_of
+from activities.drafts import (
+    Draft,
+    RowDrafts,
+    draft_again,
+    inline_drafts,
+    rendered,
+    sliced,
+    templates_of,
+    variables_of,
+)
 from activities.heartbeat import heartbeats
 from activities.items import Checker, InputChecker
 from activities.retrying import chosen_items
 from imagemill.claims import claim
 from imagemill.domain.catalogue import Catalogue
-from imagemill.domain.errors import InvalidInput
+from imagemill.domain.errors import InvalidInput, ObjectMissing
 from imagemill.domain.item import PlannedItem
 from imagemill.domain.job import Manifest, Submission
 from imagemill.domain.lines import to_lines
@@ -52,7 +60,7 @@ from imagemill.domain.places import (
 )
 from imagemill.domain.pools import Pools
 from imagemill.inputs.reference import Rules
-from imagemill.inputs.uploads import Uploads
+from imagemill.inputs.uploads import Uploads, no_file
 from imagemill.manifest import read_rows
 from imagemill.ports import ObjectStore, Templating
 from imagemill.seen import Seen
@@ -117,6 +125,8 @@ class Planning:
             submission = Submission.model_validate_json(
                 await self._control.get(request_key(task.tenant, task.job))
             )
+            if submission.refused:
+                return Plan(failure="run_refused", failure_detail=submission.refused)
             with BadRows() as bad:
                 return (await self._plan(submission, Tally(bad))).plan
 
@@ -187,17 +197,9 @@ class Planning:
 
     async def _drafts(self, submission: Submission) -> AsyncGenerator[Sequence[Draft], None]:
         if submission.items is not None:
-            inline = (
-                Draft(
-                    line=None,
-                    custom_id=item.custom_id,
-                    prompt=item.prompt,
-                    settings=item.over(submission.defaults),
-                )
-                for item in submission.items
-            )
-            while batch := list(islice(inline, BATCH)):
-                yield batch
+            async with aclosing(inline_drafts(submission, self._templating)) as inline:
+                async for items in inline:
+                    yield items
         elif submission.manifest:
             async with aclosing(self._manifest_drafts(submission, submission.manifest)) as batches:
                 async for some in batches:
@@ -215,9 +217,9 @@ class Planning:
         try:
             with tempfile.TemporaryDirectory(prefix="imagemill-") as folder:
                 path = Path(folder) / "manifest"
-                await self._control.download(file_key(submission.tenant, manifest.file_id), path)
+                await self._fetch(submission.tenant, manifest.file_id, path)
                 rows = read_rows(path, manifest.format, manifest.encoding)
-                async with aclosing(rendered(rows, renderer)) as batches:
+                async with aclosing(rendered(rows, renderer, variables_of(submission))) as batches:
                     async for batch in batches:
                         for drafts in sliced(
                             draft for row, answer in batch for draft in makes.of(row, answer)
@@ -225,6 +227,13 @@ class Planning:
                             yield drafts
         finally:
             await renderer.close()
+
+    async def _fetch(self, tenant: str, file_id: str, path: Path) -> None:
+        """The manifest's file. It was there at submission; a schedule's may be gone when a run comes."""
+        try:
+            await self._control.download(file_key(tenant, file_id), path)
+        except ObjectMissing:
+            raise InvalidInput([("manifest/file_id", no_file(file_id))]) from None
 
     # --- chunks -------------------------------------------------------------------------------
 

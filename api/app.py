@@ -19,6 +19,7 @@ from api import (
     polling,
     problems,
     retry,
+    schedules,
     uploads,
     usage,
     validations,
@@ -35,6 +36,7 @@ from api.receiving import Slots
 from imagemill import settings
 from imagemill.domain.errors import Misconfigured
 from imagemill.engine import TemporalEngine, connect
+from imagemill.schedules_engine import TemporalSchedules
 from imagemill.storage.s3 import S3Store
 from imagemill.storage_probe import require_conditional_puts
 from imagemill.tenants import Tenants
@@ -48,6 +50,7 @@ ROUTERS = (
     lookup.router,
     jobs.router,
     retry.router,
+    schedules.router,
     validations.router,
     webhooks.router,
     usage.router,
@@ -77,10 +80,12 @@ async def connected() -> AsyncIterator[Context]:
     with ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store") as threads:
         store = S3Store.connect(control, threads)
         await require_conditional_puts(store, "control")
+        client = await connect(engine)
         context = Context(
             control=store,
             delivery=S3Store.connect(delivery, threads),
-            engine=TemporalEngine(await connect(engine)),
+            engine=TemporalEngine(client),
+            schedules=TemporalSchedules(client),
             catalogue=catalogue,
             pools=settings.read(settings.PoolSettings).load(keys=False),
             rules=settings.read(settings.InputSettings).rules,

@@ -20,8 +20,9 @@ from imagemill.domain.messages import Times
 from imagemill.domain.pools import Pools
 from imagemill.domain.tenant import Caps
 from imagemill.inputs.reference import Rules
-from imagemill.ports import Engine, ObjectStore
+from imagemill.ports import Engine, ObjectStore, Schedules
 from imagemill.settings import WebhookSettings, WorkSettings
+from imagemill.starting import Starter
 from imagemill.tenants import Tenants
 from imagemill.webhook_targets import TargetRules
 
@@ -62,6 +63,21 @@ class Context:
     """The caps that each tenant's account was seen to work by since, and when, by the monotonic clock."""
     rates: RateLimits = field(default_factory=RateLimits)
     """How many requests each key may send."""
+    schedules: Schedules | None = None
+    """The engine's own schedules; None: there are none to be had here."""
+
+    @property
+    def starter(self) -> Starter:
+        """How stored submissions become jobs."""
+        return Starter(
+            catalogue=self.catalogue,
+            pools=self.pools,
+            tenants=self.tenants,
+            times=self.times,
+            window=self.work.window,
+            chunks_at_once=self.work.chunks_at_once,
+            weights=self.work.tenant_weights,
+        )
 
     def pools_of(self, tenant: str) -> list[str]:
         """The pools that a tenant may buy from."""

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from api.checks import problems_of, warnings_of
+from api.checks import problems_of
 from api.context import Context
 from api.models import JobBody
 from api.problems import ESTIMATE_SLOW, Problem
@@ -66,7 +66,7 @@ async def _answer(parts: Context, question: Submission, found: Estimated) -> Val
         limit_usd=format_usd(cap),
         enough=_enough(estimate, cap, found.cheapest_nano),
         failure=failure or None,
-        warnings=warnings_of(parts, question),
+        warnings=parts.starter.warnings(question),
     )
 
 

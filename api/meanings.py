@@ -133,6 +133,12 @@ MEANINGS = {
         "An estimate reads every row, and these rows could not be read while a caller waits.",
         "Ask with a part of the rows, or submit the job: it has the estimate once its rows are planned.",
     ),
+    "run-under-way": Meaning(
+        "The schedule skips times that come while one of its runs is under way, and so it would skip this "
+        "trigger.",
+        "Wait for the run to end, cancel its job, or change the schedule's overlap: with buffer_one the next "
+        "run waits, with allow_all they run side by side.",
+    ),
     "unavailable": Meaning(
         "The engine or the store does not answer. What was accepted before is kept, and goes on later.",
         "Send the same request again after `Retry-After` seconds; a submission with its `Idempotency-Key`, "

@@ -63,6 +63,7 @@ UPLOADS_BUSY = Kind("too-many-uploads", 503, "Too many files are coming in", ret
 ESTIMATE_SLOW = Kind("estimate-too-slow", 504, "The estimate takes longer than a caller can wait")
 TOO_MANY_STREAMS = Kind("too-many-streams", 429, "Too many streams of events are open", retry_helps=True)
 NAMED_VARIANTS = Kind("variant-needed", 422, "The item comes in several variants")
+RUN_UNDER_WAY = Kind("run-under-way", 409, "A run of the schedule is under way")
 UNAVAILABLE = Kind("unavailable", 503, "A part that the service stands on is away", retry_helps=True)
 OTHER = Kind("http-error", 400, "The request can't be answered")
 BROKEN = Kind("internal-error", 500, "The service made a mistake")
@@ -93,6 +94,7 @@ KINDS = (
     ESTIMATE_SLOW,
     TOO_MANY_STREAMS,
     NAMED_VARIANTS,
+    RUN_UNDER_WAY,
     UNAVAILABLE,
     UPLOADS_BUSY,
     OTHER,

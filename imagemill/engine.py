@@ -24,7 +24,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
-from imagemill import visibility
+from imagemill import search_attributes, visibility
 from imagemill.domain.errors import EngineUnavailable, Misconfigured
 from imagemill.domain.item import ItemRecord
 from imagemill.domain.job import JobSummary
@@ -67,8 +67,8 @@ from imagemill.domain.webhook_messages import REDELIVER, WEBHOOK, WebhookStart, 
 from imagemill.ports import FoundJobs, JobSearch, Life, Memo
 from imagemill.settings import EngineSettings
 
-TENANT_ATTRIBUTE = visibility.TENANT
-STATE_ATTRIBUTE = visibility.STATE
+TENANT_ATTRIBUTE = search_attributes.TENANT
+STATE_ATTRIBUTE = search_attributes.STATE
 QUERY_SECONDS = 2.0
 _GOING_ON = (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW)
 _GOING_ON_CODES = frozenset(int(status) for status in _GOING_ON)
@@ -113,7 +113,7 @@ class TemporalEngine:
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 memo={SUMMARY_MEMO: summary},
                 priority=Priority(priority_key=place.priority, fairness_key=place.tenant),
-                search_attributes=visibility.attributes(summary),
+                search_attributes=search_attributes.attributes(summary),
             )
         except WorkflowAlreadyStartedError:
             return
@@ -251,10 +251,11 @@ class TemporalEngine:
 
     # --- accounts -----------------------------------------------------------------------------
 
-    async def account_caps(self, tenant: str) -> Caps | None:
-        """The caps that a tenant's account works with."""
+    async def account_caps(self, tenant: str, schedule: str | None = None) -> Caps | None:
+        """The caps that an account works with."""
+        account = account_workflow_id(tenant, schedule)
         try:
-            described = await self._client.get_workflow_handle(account_workflow_id(tenant)).describe()
+            described = await self._client.get_workflow_handle(account).describe()
             if described.status not in _GOING_ON:
                 return None
             return await described.memo_value(CAPS_MEMO, default=None, type_hint=Caps)
@@ -262,10 +263,11 @@ class TemporalEngine:
             _raise_unless_missing(error)
             return None
 
-    async def account(self, tenant: str) -> TenantAccount | None:
-        """A tenant's account as it stands."""
+    async def account(self, tenant: str, schedule: str | None = None) -> TenantAccount | None:
+        """An account as it stands."""
+        handle = self._client.get_workflow_handle(account_workflow_id(tenant, schedule))
         try:
-            found: TenantAccount = await self._client.get_workflow_handle(account_workflow_id(tenant)).query(
+            found: TenantAccount = await handle.query(
                 USAGE, result_type=TenantAccount, rpc_timeout=timedelta(seconds=QUERY_SECONDS)
             )
         except WorkflowQueryFailedError:
@@ -278,11 +280,11 @@ class TemporalEngine:
     async def tell_account(
         self, start: AccountStart, *, ask: AccountAsk | None = None, caps: Caps | None = None
     ) -> None:
-        """Tell a tenant's account what a job asks, or its caps; start it if it does not run."""
+        """Tell an account what a job asks, or its caps; start it if it does not run."""
         await self._tell(
             ACCOUNT,
             start,
-            account_workflow_id(start.tenant),
+            account_workflow_id(start.tenant, start.schedule),
             memo={CAPS_MEMO: start.caps},
             attributes=[SearchAttributePair(TENANT_ATTRIBUTE, start.tenant)],
             signal=ASK if ask else SET_CAPS,

@@ -19,12 +19,14 @@ from imagemill.domain.messages import (
     EstimateTask,
     InspectedChunk,
     JobStart,
+    Times,
     WebhookSignal,
 )
 from imagemill.domain.pace import Pace, PoolNews, Told
 from imagemill.domain.pool_messages import PoolStart
 from imagemill.domain.pricing import Usage
 from imagemill.domain.request import ImageRequest
+from imagemill.domain.schedules import Schedule
 from imagemill.domain.tenant import AccountAsk, Caps, TenantAccount
 from imagemill.domain.webhook_messages import WebhookStart
 
@@ -303,16 +305,16 @@ class Engine(Protocol):
     async def life_of(self, workflow_id: str) -> Life | None:
         """Does a workflow run, and if not, since when? None: the engine does not know it (any more)."""
 
-    async def account_caps(self, tenant: str) -> Caps | None:
-        """The caps that a tenant's account works with; None where it does not run."""
+    async def account_caps(self, tenant: str, schedule: str | None = None) -> Caps | None:
+        """The caps that the account of a tenant, or of a schedule, works with; None where it does not run."""
 
-    async def account(self, tenant: str) -> TenantAccount | None:
-        """A tenant's account as it stands; None where it does not run."""
+    async def account(self, tenant: str, schedule: str | None = None) -> TenantAccount | None:
+        """The account of a tenant, or of a schedule, as it stands; None where it does not run."""
 
     async def tell_account(
         self, start: AccountStart, *, ask: AccountAsk | None = None, caps: Caps | None = None
     ) -> None:
-        """Tell a tenant's account what a job asks, or its caps; it is started if it does not run."""
+        """Tell an account what a job asks, or its caps; it is started if it does not run."""
 
     async def sweep_account(self, tenant: str) -> bool:
         """Let a tenant's account look for holders that have vanished. False: it does not run."""
@@ -322,6 +324,72 @@ class Engine(Protocol):
 
     async def is_reachable(self) -> bool:
         """Does the engine answer?"""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleFacts:
+    """What the engine knows of a schedule.
+
+    Attributes:
+        next: the next times at which a run starts, jitter included; at most ten.
+        runs_left: how many more runs it starts by itself; None: no limit.
+        skipped: times that came while an earlier run was under way, and became no run.
+        missed: times that came while the service was away for longer than is caught up.
+        under_way: the times that the runs under way are for.
+    """
+
+    paused: bool
+    note: str | None
+    next: Sequence[datetime] = ()
+    runs_left: int | None = None
+    skipped: int = 0
+    missed: int = 0
+    under_way: Sequence[datetime] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleChange:
+    """What is to be changed of a schedule that the engine keeps, beside what its definition says.
+
+    ``runs`` is how many more it starts; None: no limit. What is ``KEEP`` stays as it is.
+    """
+
+    paused: bool | None = None
+    note: str | Literal["KEEP"] | None = "KEEP"
+    runs: int | Literal["KEEP"] | None = "KEEP"
+
+
+class Schedules(Protocol):
+    """The engine's own schedules. All methods raise EngineUnavailable (try again)."""
+
+    async def create(self, schedule: Schedule, times: Times) -> None:
+        """Keep a schedule, paused; one that is there is left as it is.
+
+        Raises:
+            InvalidInput: its spec can't be read.
+        """
+
+    async def describe(self, schedule: str) -> ScheduleFacts | None:
+        """What is known of it; None: there is none."""
+
+    async def change(self, schedule: Schedule, times: Times, change: ScheduleChange) -> bool:
+        """Go by what the definition says now. False: there is none.
+
+        Raises:
+            InvalidInput: its spec can't be read.
+        """
+
+    async def trigger(self, schedule: str, at: datetime) -> bool:
+        """Run now, as the time ``at``, if its overlap policy lets it. False: there is none."""
+
+    async def backfill(self, schedule: str, start: datetime, end: datetime, *, at_once: bool) -> bool:
+        """Run all its times from ``start`` to ``end``, in turn or at once. False: there is none."""
+
+    async def delete(self, schedule: str) -> None:
+        """Start no run any more. It may be gone already."""
+
+    async def times_of(self, schedule: str, start: datetime, end: datetime, most: int) -> list[datetime]:
+        """Its times from ``start`` to ``end``, the first ``most`` of them; none where it is not there."""
 
 
 class PoolLine(Protocol):

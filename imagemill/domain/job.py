@@ -83,6 +83,8 @@ class Submission(BaseModel):
     retry: Retry | None = None
     run: ScheduledRun | None = None
     """Set where a schedule submitted it: its spending counts under the schedule's cap as well."""
+    refused: str | None = None
+    """Why a schedule's run may not be started after all; the job fails with these words."""
     key: str | None = None
     """Liquid template of an image's name; None: ``{custom_id}/{variant}-{n}.{ext}``."""
     cap_nano: int

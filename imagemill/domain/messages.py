@@ -77,9 +77,9 @@ def chunk_workflow_id(job: str, chunk: int) -> str:
     return f"{job}/{chunk}"
 
 
-def account_workflow_id(tenant: str) -> str:
-    """The workflow id of a tenant's account."""
-    return f"account/{tenant}"
+def account_workflow_id(tenant: str, schedule: str | None = None) -> str:
+    """The workflow id of a tenant's account, or of one of its schedules'."""
+    return f"account/{tenant}/{schedule}" if schedule else f"account/{tenant}"
 
 
 class Times(BaseModel):
@@ -110,7 +110,9 @@ class Workplace(BaseModel):
     """The tenant's share where tenants wait for the same provider."""
     on_unknown: OnUnknown = "retry"
     account: str | None = None
-    """The workflow id of the tenant's account; None: the job's own cap is the only one."""
+    """The workflow id of the tenant's account; None: it has none, as in tests."""
+    schedule: str | None = None
+    """The schedule whose run it is, and from whose account it leases as well."""
     times: Times = Field(default_factory=Times)
     window: int = 100
     chunks_at_once: int = 4
@@ -353,7 +355,7 @@ class ChunkReport(BaseModel):
 
 
 class Purse(BaseModel):
-    """What a job has of its tenant's account: running totals on both sides."""
+    """What a job has of an account: running totals on both sides."""
 
     granted: int = 0
     returned: int = 0
@@ -365,7 +367,7 @@ class Purse(BaseModel):
     left: int = 0
     until: datetime | None = None
     give_back: bool = False
-    """A cap of the tenant's was lowered: return all that comes back, before asking again."""
+    """A cap was lowered: return all that comes back, before asking again."""
 
 
 class JobProgress(BaseModel):
@@ -374,6 +376,9 @@ class JobProgress(BaseModel):
     summary: JobSummary
     leases: Leases[int]
     purse: Purse = Field(default_factory=Purse)
+    """What it has of its tenant's account."""
+    schedule_purse: Purse = Field(default_factory=Purse)
+    """What it has of its schedule's."""
     recalls: int = 0
     recall_calls: bool = False
     trust: dict[str, Trust] = Field(default_factory=dict)
@@ -468,6 +473,8 @@ class AccountStart(BaseModel):
     """Start of an account, or its state where it continues as new."""
 
     tenant: str
+    schedule: str | None = None
+    """Which schedule's it is; None: the tenant's own."""
     caps: Caps
     times: Times = Field(default_factory=Times)
     updates_a_run: int = 1000
@@ -478,9 +485,10 @@ class AccountStart(BaseModel):
 
 
 class AccountTask(BaseModel):
-    """Which tenant's account."""
+    """Which account: a tenant's, or one of its schedules'."""
 
     tenant: str
+    schedule: str | None = None
 
 
 class Restored(BaseModel):
@@ -496,9 +504,10 @@ class SaveTask(BaseModel):
 
 
 class OpenAccountTask(BaseModel):
-    """Start a tenant's account if it does not run, and tell it what a job asks."""
+    """Start an account if it does not run, and tell it what a job asks."""
 
     tenant: str
+    schedule: str | None = None
     ask: AccountAsk
 
 

@@ -132,19 +132,24 @@ def recent_prefix(tenant: str, fingerprint: str) -> str:
     return f"idempotency/{tenant}/recent/{fingerprint}/"
 
 
-def caps_key(tenant: str) -> str:
-    """The caps that an operator has set for a tenant (control)."""
-    return f"usage/{tenant}/caps.json"
+def usage_prefix(tenant: str, schedule: str | None = None) -> str:
+    """What is kept of an account: a tenant's, or one of its schedules' (control)."""
+    return f"usage/{tenant}/schedules/{schedule}/" if schedule else f"usage/{tenant}/"
 
 
-def account_key(tenant: str) -> str:
-    """A tenant's account, as it was last saved (control)."""
-    return f"usage/{tenant}/account.json"
+def caps_key(tenant: str, schedule: str | None = None) -> str:
+    """The caps that an operator has set for a tenant, or its user for a schedule (control)."""
+    return f"{usage_prefix(tenant, schedule)}caps.json"
 
 
-def month_key(tenant: str, month: str) -> str:
-    """What a tenant spent in a month, by day and model (control)."""
-    return f"usage/{tenant}/{month}.json"
+def account_key(tenant: str, schedule: str | None = None) -> str:
+    """An account, as it was last saved (control)."""
+    return f"{usage_prefix(tenant, schedule)}account.json"
+
+
+def month_key(tenant: str, month: str, schedule: str | None = None) -> str:
+    """What was spent in a month, by day and model (control)."""
+    return f"{usage_prefix(tenant, schedule)}{month}.json"
 
 
 def webhook_key(tenant: str, job: str) -> str:
@@ -175,6 +180,36 @@ def disabled_prefix(tenant: str) -> str:
 def webhook_secrets_prefix(tenant: str) -> str:
     """The secrets that a tenant's events are signed with, a file for each rotation (control)."""
     return f"webhooks/{tenant}/secrets/"
+
+
+def schedules_prefix(tenant: str) -> str:
+    """A tenant's schedules, the oldest first (control)."""
+    return f"schedules/{tenant}/"
+
+
+def schedule_key(tenant: str, schedule: str) -> str:
+    """What a schedule submits, and when; what became of it is in the engine (control)."""
+    return f"{schedules_prefix(tenant)}{schedule}.json"
+
+
+def runs_prefix(tenant: str, schedule: str) -> str:
+    """The runs of a schedule: names that sort the newest first (control)."""
+    return f"schedule-runs/{tenant}/{schedule}/"
+
+
+def run_key(tenant: str, schedule: str, job: str, milliseconds: int) -> str:
+    """A run of a schedule, by the time that it is for (control)."""
+    return f"{runs_prefix(tenant, schedule)}{index_place(job, milliseconds)}.json"
+
+
+def run_numbers_prefix(tenant: str, schedule: str) -> str:
+    """Which job has which number among the runs of a schedule, the last number first (control)."""
+    return f"schedule-numbers/{tenant}/{schedule}/"
+
+
+def run_number_key(tenant: str, schedule: str, number: int) -> str:
+    """The job that is the so-manieth run of a schedule (control)."""
+    return f"{run_numbers_prefix(tenant, schedule)}{10**9 - number:010d}"
 
 
 _PLAIN = re.compile(r"[A-Za-z0-9_,+@=()\-][\w.,+@=()\-]{0,149}", re.ASCII)

@@ -174,20 +174,20 @@ class MemoryEngine:
         self._arrive()
         return self.lives.get(workflow_id)
 
-    async def account_caps(self, tenant: str) -> Caps | None:
+    async def account_caps(self, tenant: str, schedule: str | None = None) -> Caps | None:
         self._arrive()
-        return self.caps.get(tenant)
+        return self.caps.get(account_name(tenant, schedule))
 
-    async def account(self, tenant: str) -> TenantAccount | None:
+    async def account(self, tenant: str, schedule: str | None = None) -> TenantAccount | None:
         self._arrive()
-        return self.accounts.get(tenant)
+        return self.accounts.get(account_name(tenant, schedule))
 
     async def tell_account(
         self, start: AccountStart, *, ask: AccountAsk | None = None, caps: Caps | None = None
     ) -> None:
         self._arrive()
         self.told.append((start, ask or caps))
-        self.caps[start.tenant] = caps or start.caps
+        self.caps[account_name(start.tenant, start.schedule)] = caps or start.caps
 
     async def sweep_account(self, tenant: str) -> bool:
         self._arrive()
@@ -209,3 +209,8 @@ class MemoryEngine:
         if self.away:
             self.away -= 1
             raise EngineUnavailable
+
+
+def account_name(tenant: str, schedule: str | None) -> str:
+    """How the fake's accounts are told apart."""
+    return f"{tenant}/{schedule}" if schedule else tenant

@@ -21,6 +21,7 @@ from tests.contract.api.world import (
     FILE,
     OURS,
     RUNNING,
+    SCHEDULE,
     THEIRS,
     UPLOAD,
     VALIDATION,
@@ -37,6 +38,7 @@ MADE = {
     "n": ("1", "1"),
     "event": (EVENT, EVENT),
     "validation": (VALIDATION, VALIDATION),
+    "schedule": (SCHEDULE, SCHEDULE),
 }
 """By the name of the parameter in a path, what our tenant has made."""
 
@@ -49,6 +51,7 @@ MISSING = {
     "n": "1",
     "event": "evt_" + "9" * 32,
     "validation": "validation_" + "9" * 26,
+    "schedule": "sched_" + "9" * 26,
 }
 
 NOT_YET = {"/v1/jobs/{job}/events": RUNNING, "/v1/jobs/{job}/items/{custom_id}/images/{n}": RUNNING}
@@ -58,7 +61,7 @@ NOT_YET = {"/v1/jobs/{job}/events": RUNNING, "/v1/jobs/{job}/items/{custom_id}/i
 NOBODYS = {"model", "name"}
 """Parameters that name nothing of a tenant's: the catalogue is for all, and caps are for operators."""
 
-OUR_WORDS = (RUNNING, ENDED, FILE, "sku-", "spring", "ours")
+OUR_WORDS = (RUNNING, ENDED, FILE, SCHEDULE, "sku-", "spring", "ours")
 """What must not be in an answer to the other tenant."""
 
 
