@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from mimetypes import guess_type
 from pathlib import Path
 from types import TracebackType
@@ -68,19 +69,19 @@ class Client:
         return Told(document(answer), read(model, answer))
 
     async def listed(
-        self, path: str, query: Query, most: int | None, say: Say
+        self, path: str, query: Query, most: int | None, say: Say, page: int = PAGE
     ) -> AsyncGenerator[dict[str, Any], None]:
         """What a list has, page by page; of `most` entries no more, and no larger page than is needed."""
         after: Query = {}
         while most is None or most > 0:
-            size = {"limit": str(PAGE if most is None else min(most, PAGE))}
+            size = {"limit": str(page if most is None else min(most, page))}
             asked = query | size | after
-            page = await patiently(lambda asked=asked: self.call("GET", path, params=asked), say=say)  # type: ignore[misc]
-            for entry in page.get("data", []):
+            found = await patiently(partial(self.call, "GET", path, params=asked), say=say)
+            for entry in found.get("data", []):
                 yield entry
-            most = None if most is None else most - len(page.get("data", []))
-            last = page.get("last") or page.get("last_id")
-            if not page.get("has_more") or not last:
+            most = None if most is None else most - len(found.get("data", []))
+            last = found.get("last") or found.get("last_id")
+            if not found.get("has_more") or not last:
                 return
             after = {"after": str(last)}
 

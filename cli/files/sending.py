@@ -114,9 +114,13 @@ async def _send_parts(client: Client, path: Path, upload: Upload, size: int, say
                 waits=STUBBORN,
             )
 
-    async with asyncio.TaskGroup() as group:
-        for part in missing(upload, size):
-            group.create_task(send(part))
+    tasks = [asyncio.create_task(send(part)) for part in missing(upload, size)]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def missing(upload: Upload, size: int) -> list[Slice]:

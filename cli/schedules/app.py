@@ -19,6 +19,7 @@ from cli.telling import All, AsJson, AsLines, Most, tell, tell_list
 
 schedules = typer.Typer(no_args_is_help=True, help="Schedules: jobs that are submitted by the calendar.")
 schedules.command()(create)
+PAGE = 100
 Note = Annotated[str | None, typer.Option(help="Why, for people.")]
 
 
@@ -29,7 +30,7 @@ def list_schedules(*, limit: Most = 100, all_: All = False, json: AsLines = Fals
 
 
 async def _list(client: Client, most: int | None, *, json: bool) -> int:
-    entries = client.listed("/v1/schedules", {}, most, whisper)
+    entries = client.listed("/v1/schedules", {}, most, whisper, PAGE)
     head = ("Schedule", "State", "Next", "Name")
     await tell_list(entries, head, _row, json=json, text=4, cut=3, none="There are no schedules.")
     return 0
@@ -161,7 +162,7 @@ def runs(
 
 
 async def _runs(client: Client, schedule: str, most: int | None, *, json: bool) -> int:
-    entries = client.listed(f"/v1/schedules/{schedule}/runs", {}, most, whisper)
+    entries = client.listed(f"/v1/schedules/{schedule}/runs", {}, most, whisper, PAGE)
     head = ("Run", "At (UTC)", "Job", "State", "Held for")
     await tell_list(entries, head, _run, json=json, text=5, cut=4, none="It has not run yet.")
     return 0
