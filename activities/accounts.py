@@ -1,4 +1,4 @@
-"""What a tenant's account needs of the world: to be started, saved and restored, and to know who vanished."""
+"""What an account needs of the world: to be started, saved and restored, and to know who vanished."""
 
 import json
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from temporalio import activity
 from activities.delivery import Delivery, Place
 from activities.heartbeat import heartbeats
 from activities.plans import Plans
-from imagemill.caps import caps_of
+from imagemill.caps import caps_of, schedule_caps_of
 from imagemill.domain.budget import UNKNOWN_MODEL, Spend, Spending, merged
 from imagemill.domain.errors import ObjectMissing
 from imagemill.domain.item import ItemResult, PlannedItem
@@ -37,7 +37,7 @@ from imagemill.tenants import Tenants
 
 
 class Accounts:
-    """The accounts of tenants."""
+    """The accounts of tenants and of schedules."""
 
     def __init__(  # noqa: PLR0917
         self,
@@ -62,23 +62,25 @@ class Accounts:
     async def open_account(self, task: OpenAccountTask) -> Nothing:
         """Tell an account what a job asks, and start it where it does not run."""
         async with heartbeats():
-            caps = await self._caps(task.tenant)
-            start = AccountStart(tenant=task.tenant, caps=caps, times=self._times)
+            caps = await self._caps(task)
+            start = AccountStart(tenant=task.tenant, schedule=task.schedule, caps=caps, times=self._times)
             await self._engine.tell_account(start, ask=task.ask)
-            now = await self._caps(task.tenant)
+            now = await self._caps(task)
             if now != caps:  # whoever changed them may have found no account to tell
                 await self._engine.tell_account(start.model_copy(update={"caps": now}), caps=now)
             return Nothing()
 
-    async def _caps(self, tenant: str) -> Caps:
-        return await caps_of(self._control, tenant, self._defaults, self._tenants)
+    async def _caps(self, task: OpenAccountTask) -> Caps:
+        if task.schedule:
+            return await schedule_caps_of(self._control, task.tenant, task.schedule)
+        return await caps_of(self._control, task.tenant, self._defaults, self._tenants)
 
     @activity.defn(name=RESTORE_ACCOUNT)
     async def restore_account(self, task: AccountTask) -> Restored:
         """What was last saved of an account, if anything was."""
         async with heartbeats():
             try:
-                saved = await self._control.get(account_key(task.tenant))
+                saved = await self._control.get(account_key(task.tenant, task.schedule))
             except ObjectMissing:
                 return Restored()
             return Restored(account=TenantAccount.model_validate_json(saved))
@@ -87,10 +89,10 @@ class Accounts:
     async def save_account(self, task: SaveTask) -> Nothing:
         """Save an account, and what it knows of each month."""
         async with heartbeats():
-            account = task.account
-            await self._control.put(account_key(account.tenant), account.model_dump_json().encode())
+            account, whose = task.account, task.account.schedule
+            await self._control.put(account_key(account.tenant, whose), account.model_dump_json().encode())
             for name in sorted({day[:7] for day in account.days}):
-                await self._control.put(month_key(account.tenant, name), _month(account, name))
+                await self._control.put(month_key(account.tenant, name, whose), _month(account, name))
             return Nothing()
 
     @activity.defn(name=RECONCILE)

@@ -3,17 +3,20 @@
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from imagemill.domain.item import PlannedItem
-from imagemill.domain.job import Manifest, Submission, Variant
+from imagemill.domain.job import InlineItem, Manifest, Submission, Variant
 from imagemill.domain.request import MOST_IMAGES, ImageRequest, ImageSettings, named
+from imagemill.domain.schedules import OWN, RUN, is_template, run_values
 from imagemill.inputs.reference import Rules
 from imagemill.manifest import Row
-from imagemill.ports import Rendered, TemplateRenderer
+from imagemill.ports import Rendered, TemplateRenderer, Templating
 
 BATCH = 100
 """Rows that are rendered, and drafts that are checked, at once."""
 BATCH_CHARACTERS = 8_000_000
+NOTHING: Mapping[str, object] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,43 @@ def draft_again(item: PlannedItem, submission: Submission) -> Draft:
         problem=item.problem.detail if item.problem else None,
         request=item.request,
     )
+
+
+async def inline_drafts(submission: Submission, templating: Templating) -> AsyncGenerator[list[Draft], None]:
+    """The drafts of inline items, a batch at a time. The prompts of a schedule's are templates."""
+    inline = iter(submission.items or ())
+    seen = variables_of(submission)
+    renderer = await templating.start({}, None) if seen else None
+    try:
+        while batch := list(islice(inline, BATCH)):
+            prompts = await _prompts(batch, renderer, seen) if renderer else [item.prompt for item in batch]
+            yield [
+                Draft(
+                    line=None,
+                    custom_id=item.custom_id,
+                    prompt=prompt if isinstance(prompt, str) else (prompt.texts or {}).get(OWN, "").strip(),
+                    settings=item.over(submission.defaults),
+                    problem=None if isinstance(prompt, str) else prompt.problem,
+                )
+                for item, prompt in zip(batch, prompts, strict=True)
+            ]
+    finally:
+        if renderer:
+            await renderer.close()
+
+
+async def _prompts(
+    items: Sequence[InlineItem], renderer: TemplateRenderer, seen: Mapping[str, object]
+) -> Sequence[str | Rendered]:
+    """Each item's prompt: as it is said, or what its template gave."""
+    templates = [{**seen, OWN: item.prompt} for item in items if is_template(item.prompt)]
+    answers = iter(await renderer.render(templates) if templates else ())
+    return [next(answers) if is_template(item.prompt) else item.prompt for item in items]
+
+
+def variables_of(submission: Submission) -> dict[str, object]:
+    """What all templates of a submission see besides rows and items: which run of its schedule it is."""
+    return {RUN: run_values(submission.run)} if submission.run else {}
 
 
 class RowDrafts:
@@ -99,22 +139,27 @@ def templates_of(manifest: Manifest) -> dict[str, str]:
 
 
 async def rendered(
-    rows: Iterator[Row], renderer: TemplateRenderer
+    rows: Iterator[Row], renderer: TemplateRenderer, also: Mapping[str, object] = NOTHING
 ) -> AsyncGenerator[list[tuple[Row, Rendered]], None]:
-    """Rows through the templates, a batch at a time; the next one is rendered while this one is used."""
-    ahead = asyncio.create_task(_next(rows, renderer))
+    """Rows through the templates, a batch at a time; the next one is rendered while this one is used.
+
+    ``also``: what the templates see besides the row.
+    """
+    ahead = asyncio.create_task(_next(rows, renderer, also))
     try:
         while batch := await ahead:
-            ahead = asyncio.create_task(_next(rows, renderer))
+            ahead = asyncio.create_task(_next(rows, renderer, also))
             yield batch
     finally:
         ahead.cancel()
         await asyncio.gather(ahead, return_exceptions=True)
 
 
-async def _next(rows: Iterator[Row], renderer: TemplateRenderer) -> list[tuple[Row, Rendered]]:
+async def _next(
+    rows: Iterator[Row], renderer: TemplateRenderer, also: Mapping[str, object]
+) -> list[tuple[Row, Rendered]]:
     batch = await asyncio.to_thread(next_batch, rows)
-    sound = [{"row": row.values} for row in batch if row.values is not None]
+    sound = [{**also, "row": row.values} for row in batch if row.values is not None]
     answers = iter(await renderer.render(sound) if sound else [])
     return [
         (row, next(answers) if row.values is not None else Rendered(problem=row.problem)) for row in batch

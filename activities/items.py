@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from activities.drafts import Draft
+from activities.drafts import Draft, variables_of
 from activities.reuse import Reuse
 from imagemill.domain.item import PlannedItem, Problem
 from imagemill.domain.job import Submission
@@ -84,8 +84,10 @@ class Checker:
         ids: Seen,
         names: Seen,
         reuse: Reuse | None = None,
+        thumbnails: bool = False,
     ) -> None:
         self._reuse = reuse
+        self._thumbnails = thumbnails
         self._inputs = inputs
         self._submission = submission
         self._templating = templating
@@ -126,6 +128,8 @@ class Checker:
             custom_id=_shown_id(draft, place),
             variant=draft.variant,
             line=draft.line,
+            thumbnail=self._thumbnails,
+            renditions=self._submission.renditions,
         )
         problem = draft.problem or _text_problem(draft)
         offer = problem or self._offer_of(draft)
@@ -194,7 +198,8 @@ class Checker:
             return None
         if self._renderer is None:
             self._renderer = await self._templating.start({"name": self._submission.key}, None)
-        wanted = [naming(item, n) for item in items for n in _images(item)]
+        also = variables_of(self._submission)
+        wanted = [naming(item, n) | also for item in items for n in _images(item)]
         return await self._renderer.render(wanted) if wanted else []
 
     def _finish(self, items: list[PlannedItem], names: Sequence[Rendered] | None) -> None:

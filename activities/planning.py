@@ -101,10 +101,12 @@ class Planning:
         delivered: ObjectStore | None = None,
         inputs: Inputs | None = None,
         sources: Sources | None = None,
+        thumbnails: bool = False,
     ) -> None:
         self._delivered = delivered
         self._inputs = inputs
         self._sources = sources
+        self._thumbnails = thumbnails
         self._tenants = tenants or Tenants()
         self._pools = pools or Pools.single()
         self._rules = rules or Rules()
@@ -121,6 +123,8 @@ class Planning:
             submission = Submission.model_validate_json(
                 await self._control.get(request_key(task.tenant, task.job))
             )
+            if submission.refused:
+                return Plan(failure="run_refused", failure_detail=submission.refused)
             with BadRows() as bad:
                 return (await self._plan(submission, Tally(bad))).plan
 
@@ -168,7 +172,14 @@ class Planning:
         with Seen() as ids, Seen() as names:
             async with self._reuse(submission, rules) as reuse:
                 checker = Checker(
-                    submission, market, self._templating, inputs=inputs, ids=ids, names=names, reuse=reuse
+                    submission,
+                    market,
+                    self._templating,
+                    inputs=inputs,
+                    ids=ids,
+                    names=names,
+                    reuse=reuse,
+                    thumbnails=self._thumbnails,
                 )
                 try:
                     async with aclosing(rows.drafts(submission)) as batches:

@@ -4,10 +4,18 @@ import asyncio
 import tempfile
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from itertools import islice
 from pathlib import Path
 
-from activities.drafts import BATCH, Draft, RowDrafts, draft_again, rendered, sliced, templates_of
+from activities.drafts import (
+    Draft,
+    RowDrafts,
+    draft_again,
+    inline_drafts,
+    rendered,
+    sliced,
+    templates_of,
+    variables_of,
+)
 from activities.retrying import chosen_items
 from activities.sources import Sources
 from imagemill.domain.errors import InvalidInput, ObjectMissing
@@ -50,17 +58,9 @@ class Rows:
             InvalidInput: the rows can't be had.
         """
         if submission.items is not None:
-            inline = (
-                Draft(
-                    line=None,
-                    custom_id=item.custom_id,
-                    prompt=item.prompt,
-                    settings=item.over(submission.defaults),
-                )
-                for item in submission.items
-            )
-            while batch := list(islice(inline, BATCH)):
-                yield batch
+            async with aclosing(inline_drafts(submission, self._templating)) as inline:
+                async for items in inline:
+                    yield items
         elif submission.manifest:
             async with aclosing(self._of_manifest(submission, submission.manifest)) as batches:
                 async for some in batches:
@@ -80,7 +80,7 @@ class Rows:
                 path = Path(folder) / "manifest"
                 await self._fetch(submission, manifest, path)
                 rows = read_rows(path, manifest.format, manifest.encoding)
-                async with aclosing(rendered(rows, renderer)) as batches:
+                async with aclosing(rendered(rows, renderer, variables_of(submission))) as batches:
                     async for batch in batches:
                         for drafts in sliced(
                             draft for row, answer in batch for draft in makes.of(row, answer)
@@ -95,7 +95,8 @@ class Rows:
             try:
                 await self._control.download(file_key(submission.tenant, file_id), path)
             except ObjectMissing:
-                raise InvalidInput([("manifest", no_file(file_id))]) from None
+                # It was there at submission; a schedule's may be gone when a run comes.
+                raise InvalidInput([("manifest/file_id", no_file(file_id))]) from None
             return
         if self._sources is None:
             raise InvalidInput([("manifest", "this worker fetches no manifests")])

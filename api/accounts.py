@@ -1,4 +1,4 @@
-"""Tenants' accounts: may this tenant spend, what may it spend, and what has it spent?"""
+"""Accounts: may this tenant spend, what may it or a schedule of its spend, and what have they spent?"""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ import structlog
 
 from api.context import Context
 from api.problems import CAPS_IN_FILE, NO_CAP, Problem
-from imagemill.caps import caps_of, set_caps
+from imagemill.caps import caps_of, schedule_caps_of, set_caps
 from imagemill.domain.errors import EngineUnavailable, ObjectMissing
 from imagemill.domain.messages import AccountStart
 from imagemill.domain.places import account_key
@@ -145,32 +145,57 @@ async def _follow(parts: Context, tenant: str) -> None:
         log.warning("the file has no caps of this tenant any more; what runs keeps the last", tenant=tenant)
 
 
-async def account_of(parts: Context, tenant: str) -> TenantAccount:
-    """The account as it stands; as it was saved a few seconds ago, where the engine can't say.
+async def set_schedule_caps(parts: Context, tenant: str, schedule: str, caps: Caps) -> None:
+    """Set what the runs of a schedule may spend together, and tell its account, if any has run.
+
+    Those told last are in force: who changed them meanwhile has told them too, or finds them here.
+    """
+    await set_caps(parts.control, tenant, caps, schedule=schedule)
+    while await parts.engine.account_caps(tenant, schedule) is not None:
+        start = _start(parts, tenant, caps).model_copy(update={"schedule": schedule})
+        await parts.engine.tell_account(start, caps=caps)
+        now = await schedule_caps_of(parts.control, tenant, schedule)
+        if now == caps:
+            return
+        caps = now
+
+
+async def account_of(parts: Context, tenant: str, schedule: str | None = None) -> TenantAccount:
+    """The account of a tenant, or of a schedule, as it stands.
+
+    Where the engine can't say, as it was saved a few seconds ago.
 
     Raises:
         EngineUnavailable: it was never saved, either.
     """
     try:
-        account = await parts.engine.account(tenant)
+        account = await parts.engine.account(tenant, schedule)
         if account:
             account.as_of = parts.now()
         else:
-            account = await _saved(parts, tenant)
+            account = await _saved(parts, tenant, schedule)
     except EngineUnavailable:
-        account = await _saved(parts, tenant)
+        account = await _saved(parts, tenant, schedule)
         if account is None:
             raise
     if account is None:
-        caps = await caps_in_force(parts, tenant)
-        account = TenantAccount(tenant=tenant, caps=caps, today=day_of(parts.now(), caps.time_zone))
+        caps = await _caps_of(parts, tenant, schedule)
+        account = TenantAccount(
+            tenant=tenant, schedule=schedule, caps=caps, today=day_of(parts.now(), caps.time_zone)
+        )
     account.turn(day_of(parts.now(), account.caps.time_zone))
     return account
 
 
-async def _saved(parts: Context, tenant: str) -> TenantAccount | None:
+async def _caps_of(parts: Context, tenant: str, schedule: str | None) -> Caps:
+    if schedule:
+        return await schedule_caps_of(parts.control, tenant, schedule)
+    return await caps_in_force(parts, tenant)
+
+
+async def _saved(parts: Context, tenant: str, schedule: str | None) -> TenantAccount | None:
     try:
-        return TenantAccount.model_validate_json(await parts.control.get(account_key(tenant)))
+        return TenantAccount.model_validate_json(await parts.control.get(account_key(tenant, schedule)))
     except ObjectMissing:
         return None
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+import dashboard
 from api import (
     described,
     events,
@@ -19,6 +20,10 @@ from api import (
     polling,
     problems,
     retry,
+    schedules,
+    sharing,
+    spending,
+    system,
     uploads,
     usage,
     validations,
@@ -35,6 +40,7 @@ from api.receiving import Slots
 from imagemill import settings
 from imagemill.domain.errors import Misconfigured
 from imagemill.engine import TemporalEngine, connect
+from imagemill.schedules_engine import TemporalSchedules
 from imagemill.storage.s3 import S3Store
 from imagemill.storage_probe import require_conditional_puts
 from imagemill.tenants import Tenants
@@ -48,9 +54,13 @@ ROUTERS = (
     lookup.router,
     jobs.router,
     retry.router,
+    schedules.router,
+    sharing.router,
     validations.router,
     webhooks.router,
     usage.router,
+    spending.router,
+    system.router,
     offers.router,
     health.router,
 )
@@ -77,10 +87,12 @@ async def connected() -> AsyncIterator[Context]:
     with ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store") as threads:
         store = S3Store.connect(control, threads)
         await require_conditional_puts(store, "control")
+        client = await connect(engine)
         context = Context(
             control=store,
             delivery=S3Store.connect(delivery, threads),
-            engine=TemporalEngine(await connect(engine)),
+            engine=TemporalEngine(client),
+            schedules=TemporalSchedules(client),
             catalogue=catalogue,
             pools=settings.read(settings.PoolSettings).load(keys=False),
             rules=settings.read(settings.InputSettings).rules,
@@ -136,6 +148,7 @@ def make_app(context: Context | None = None) -> FastAPI:
     app.add_middleware(SecurityHeaders)
     for router in ROUTERS:
         app.include_router(router)
+    dashboard.install(app)
     polling.serve_first(app)
     described.describe(app)
     return app

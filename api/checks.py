@@ -3,23 +3,23 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import islice
 
 from api.context import Context
 from api.manifests import manifest_of, source_problems
 from api.models import ItemBody, JobBody, ManifestBody
-from api.pools import pool_problems
 from api.webhook_target import webhook_problems
 from imagemill.domain.errors import ObjectMissing
-from imagemill.domain.job import Manifest, Submission
 from imagemill.domain.market import Market
 from imagemill.domain.money import format_usd, parse_usd
 from imagemill.domain.places import file_key
-from imagemill.domain.request import OLD_QUALITIES, ImageRequest, ImageSettings
+from imagemill.domain.renditions import Rendition
+from imagemill.domain.request import ImageRequest, ImageSettings
+from imagemill.domain.schedules import RUN, is_template
 from imagemill.inputs.reference import NoReference, Rules
 from imagemill.inputs.uploads import Uploads, no_file
 from imagemill.manifest import HEAD_BYTES, check_head
-from imagemill.templating.check import Hints, template_problems
+from imagemill.pool_problems import pool_problems
+from imagemill.templating.check import ROW, Hints, template_problems
 
 MOST_FILES = 5000
 """So many files are asked for while the caller waits."""
@@ -30,19 +30,29 @@ SOME_FILE = "file_" + "0" * 26
 NAME_VARIABLES = ("custom_id", "variant", "n", "ext")
 
 
-async def problems_of(parts: Context, tenant: str, body: JobBody) -> list[tuple[str, str]]:
-    """Every problem: where, and what would be right."""
+async def problems_of(
+    parts: Context, tenant: str, body: JobBody, *, scheduled: bool = False
+) -> list[tuple[str, str]]:
+    """Every problem: where, and what would be right.
+
+    ``scheduled``: it is what a schedule submits, whose templates and prompts may say which run it is.
+    """
     problems = _price_problems(parts, body)
     if problems:
         return problems  # without them, the rest can't be priced
     problems = await webhook_problems(parts, tenant, body.webhook)
+    problems += _rendition_problems(body.renditions)
+    problems += [] if scheduled else _schedule_problems(body)
     market = market_of(parts, body)
     if body.output.key is not None:
-        found = template_problems(body.output.key, names=NAME_VARIABLES)
+        names = (*NAME_VARIABLES, RUN) if scheduled else NAME_VARIABLES
+        found = template_problems(body.output.key, names=names)
         problems += [("/output/key", what) for what in found]
     if body.manifest:
-        problems += await _manifest_problems(parts, market, tenant, body, body.manifest)
+        problems += await _manifest_problems(parts, market, tenant, body, body.manifest, scheduled=scheduled)
     problems += await asyncio.to_thread(_item_problems, market, body)
+    if scheduled:
+        problems += await asyncio.to_thread(_prompt_problems, body)
     problems += await _reference_problems(parts, tenant, body)
     if problems:
         return problems
@@ -52,11 +62,22 @@ async def problems_of(parts: Context, tenant: str, body: JobBody) -> list[tuple[
     return refused or _cap_problems(market, requests, body)
 
 
-def schedule_problems(body: JobBody) -> list[tuple[str, str]]:
+def _schedule_problems(body: JobBody) -> list[tuple[str, str]]:
     """What only a run of a schedule can ask for."""
     if body.reuse != "schedule":
         return []
     return [("/reuse", "this job is no run of a schedule; say tenant, or none")]
+
+
+def _rendition_problems(renditions: Sequence[Rendition]) -> list[tuple[str, str]]:
+    """Renditions whose name another one has already."""
+    first: dict[str, int] = {}
+    found = []
+    for index, rendition in enumerate(renditions):
+        if (before := first.setdefault(rendition.name, index)) != index:
+            what = f"{rendition.name!r} is the name of /renditions/{before} already; take another"
+            found.append((f"/renditions/{index}/name", what))
+    return found
 
 
 async def _reference_problems(parts: Context, tenant: str, body: JobBody) -> list[tuple[str, str]]:
@@ -93,7 +114,20 @@ def _item_problems(market: Market, body: JobBody) -> list[tuple[str, str]]:
     return found + _duplicates(items)
 
 
-def _places(body: JobBody | Submission) -> Iterator[tuple[str, ImageSettings]]:
+def _prompt_problems(body: JobBody) -> list[tuple[str, str]]:
+    """What is wrong with the prompts of a schedule's items, which are templates."""
+    found: dict[str, list[str]] = {}
+    for item in body.items or []:
+        if is_template(item.prompt) and item.prompt not in found:
+            found[item.prompt] = template_problems(item.prompt, names=(RUN,))
+    return [
+        (f"/items/{index}/prompt", what)
+        for index, item in enumerate(body.items or [])
+        for what in found.get(item.prompt, ())
+    ]
+
+
+def _places(body: JobBody) -> Iterator[tuple[str, ImageSettings]]:
     """Everywhere that a submission has settings."""
     yield "/defaults", body.defaults
     for index, item in enumerate(body.items or []):
@@ -103,7 +137,7 @@ def _places(body: JobBody | Submission) -> Iterator[tuple[str, ImageSettings]]:
 
 
 async def _manifest_problems(
-    parts: Context, market: Market, tenant: str, body: JobBody, manifest: ManifestBody
+    parts: Context, market: Market, tenant: str, body: JobBody, manifest: ManifestBody, *, scheduled: bool
 ) -> list[tuple[str, str]]:
     columns = None
     if manifest.source:  # whose columns nobody knows before it is looked for
@@ -116,17 +150,19 @@ async def _manifest_problems(
         except ObjectMissing:
             return [("/manifest/file_id", no_file(file_id))]
         columns = check_head(head, manifest.format, manifest.encoding)
-    problems = await asyncio.to_thread(_template_problems, manifest, columns)
+    problems = await asyncio.to_thread(_template_problems, manifest, columns, scheduled)
     return problems + _variant_problems(market, body, manifest)
 
 
-def _template_problems(manifest: ManifestBody, columns: list[str] | None) -> list[tuple[str, str]]:
+def _template_problems(
+    manifest: ManifestBody, columns: list[str] | None, scheduled: bool
+) -> list[tuple[str, str]]:
     """What is wrong with the templates, each looked at once; in a thread, since that takes its time."""
-    hints = Hints()
+    hints, names = Hints(), (ROW, RUN) if scheduled else (ROW,)
     found: dict[str, list[str]] = {}
     for _, text in _templates(manifest):
         if text not in found:
-            found[text] = template_problems(text, columns=columns, hints=hints)
+            found[text] = template_problems(text, columns=columns, names=names, hints=hints)
     return [(f"/manifest/{name}", what) for name, text in _templates(manifest) for what in found[text]]
 
 
@@ -217,18 +253,16 @@ def _cap_problems(market: Market, requests: Sequence[ImageRequest], body: JobBod
     ]
 
 
-def market_of(parts: Context, body: JobBody | Submission) -> Market:
+def market_of(parts: Context, body: JobBody) -> Market:
     """What the pools and the prices of a submission make of the catalogue."""
-    stated = prices_of(body) if isinstance(body, JobBody) else body.prices_nano
-    return Market(parts.catalogue, parts.pools, body.pools, stated)
+    return Market(parts.catalogue, parts.pools, body.pools, prices_of(body))
 
 
-def _requests(market: Market, body: JobBody | Submission) -> Iterator[ImageRequest]:
+def _requests(market: Market, body: JobBody) -> Iterator[ImageRequest]:
     """What is bought: of each item, or with an empty prompt of each kind of row."""
     kinds: list[tuple[ImageSettings, str]] = [(_own(item), item.prompt) for item in body.items or []]
     if body.manifest:
-        manifest = body.manifest if isinstance(body.manifest, Manifest) else manifest_of(body.manifest)
-        kinds = [(_own(variant), variant.words or "") for variant in manifest.variants]
+        kinds = [(_own(variant), variant.words or "") for variant in manifest_of(body.manifest).variants]
         kinds = kinds or [(ImageSettings(), "")]
     for settings, prompt in kinds:
         yield market.resolve(ImageRequest.of(prompt, settings.over(body.defaults), tenant=""))[0]
@@ -237,35 +271,6 @@ def _requests(market: Market, body: JobBody | Submission) -> Iterator[ImageReque
 def prices_of(body: JobBody) -> dict[str, int]:
     """The job's own prices of an image, in nano-dollars."""
     return {name: parse_usd(price.image_usd) for name, price in body.prices.items()}
-
-
-def warnings_of(parts: Context, submission: Submission) -> list[str]:
-    """What is not wrong yet."""
-    today = submission.submitted_at.date()
-    named = {request.model for request in _requests(market_of(parts, submission), submission)}
-    names = sorted(named - set(submission.prices_nano))
-    warnings = [warning for name in names for warning in parts.catalogue.warnings(name, today)]
-    warnings += [
-        f"{asked} is bought as {alias.model}, as the operator has set it"
-        for asked in sorted({settings.model or "" for _, settings in _places(submission)})
-        if (alias := parts.pools.alias(asked)) and alias.model != asked
-    ]
-    said = {settings.quality or "" for _, settings in _places(submission)}
-    return warnings + [
-        f"quality {old!r} is an old spelling and was taken as {new!r}"
-        for old, new in OLD_QUALITIES.items()
-        if old in said
-    ]
-
-
-def first_ask(parts: Context, submission: Submission) -> int:
-    """What the first items can cost that run at once; 0 where that is not known before the plan is."""
-    if submission.items is None or submission.reuse != "none":
-        return 0
-    market = market_of(parts, submission)
-    at_once = parts.work.window * parts.work.chunks_at_once
-    first = islice(_requests(market, submission), at_once)
-    return sum(market.estimate(each).high_nano for each in first)
 
 
 def _duplicates(items: list[ItemBody]) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from fastapi import Request
 from api.coalescing import Coalescer
 from api.keys import Keyring, bearer, is_same, lacks
 from api.models import InvalidRows
+from api.previews import Previews
 from api.problems import FORBIDDEN, Problem
 from api.rate import RateLimits
 from api.snapshots import Snapshot
@@ -20,8 +21,10 @@ from imagemill.domain.messages import Times
 from imagemill.domain.pools import Pools
 from imagemill.domain.tenant import Caps
 from imagemill.inputs.reference import Rules
-from imagemill.ports import Engine, ObjectStore
+from imagemill.ports import Engine, ObjectStore, Schedules
 from imagemill.settings import WebhookSettings, WorkSettings
+from imagemill.starting import Starter
+from imagemill.templating.process import ProcessTemplating
 from imagemill.tenants import Tenants
 from imagemill.webhook_targets import TargetRules
 
@@ -60,8 +63,25 @@ class Context:
     """The caps that this process has told each tenant's account last."""
     seen: dict[str, tuple[Caps, float]] = field(default_factory=dict)
     """The caps that each tenant's account was seen to work by since, and when, by the monotonic clock."""
+    previews: Previews = field(default_factory=lambda: Previews(ProcessTemplating()))
+    """Renders templates for people who write them."""
     rates: RateLimits = field(default_factory=RateLimits)
     """How many requests each key may send."""
+    schedules: Schedules | None = None
+    """The engine's own schedules; None: there are none to be had here."""
+
+    @property
+    def starter(self) -> Starter:
+        """How stored submissions become jobs."""
+        return Starter(
+            catalogue=self.catalogue,
+            pools=self.pools,
+            tenants=self.tenants,
+            times=self.times,
+            window=self.work.window,
+            chunks_at_once=self.work.chunks_at_once,
+            weights=self.work.tenant_weights,
+        )
 
     def pools_of(self, tenant: str) -> list[str]:
         """The pools that a tenant may buy from."""

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from api.checks import problems_of, schedule_problems, warnings_of
+from api.checks import problems_of
 from api.context import Context
 from api.models import JobBody
 from api.problems import ESTIMATE_SLOW, Problem
@@ -29,7 +29,7 @@ async def validate(parts: Context, tenant: str, body: JobBody) -> ValidationAnsw
         InvalidInput: it would be refused.
         Problem: it has more rows than can be read while the caller waits.
     """
-    problems = await problems_of(parts, tenant, body) or schedule_problems(body)
+    problems = await problems_of(parts, tenant, body)
     if problems:
         raise InvalidInput(problems)
     question = record_of(new_id("validation"), tenant, body)
@@ -67,7 +67,7 @@ async def _answer(parts: Context, question: Submission, found: Estimated) -> Val
         limit_usd=format_usd(cap),
         enough=_enough(estimate, cap, found.cheapest_nano),
         failure=failure or None,
-        warnings=warnings_of(parts, question),
+        warnings=parts.starter.warnings(question),
         manifest=plan.manifest,
     )
 

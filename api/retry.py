@@ -9,7 +9,6 @@ from pydantic import Field
 from api.context import Context, context, tenant
 from api.models import Body, BudgetBody, JobAnswer, JobName, PoolNames, Priority, WebhookBody
 from api.openapi_headers import headers
-from api.pools import pool_problems
 from api.problems import INVALID, JOB_LOST, JOB_RUNS, KEY_REUSED, NO_CAP, NO_REPORT, Problem, problems
 from api.status import summary_of
 from api.submission import Once, accept, answer_accepted, fingerprint, status_accepted
@@ -21,6 +20,7 @@ from imagemill.domain.job import JobSummary, OnUnknown, Report, Retry, Submissio
 from imagemill.domain.job_states import ENDED
 from imagemill.domain.money import parse_usd
 from imagemill.domain.places import report_key, request_key
+from imagemill.pool_problems import pool_problems
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -152,6 +152,7 @@ def _child(parts: Context, before: Submission, body: RetryBody) -> Submission:
         },
         priority=body.priority or before.priority,
         pools=before.pools if body.pools is None else body.pools,
+        renditions=before.renditions,
         metadata=before.metadata,
         webhook_events=list(body.webhook.events) if body.webhook else [],
     )

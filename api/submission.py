@@ -14,7 +14,7 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ from fastapi import Response
 from pydantic import BaseModel
 
 from api.accounts import open_account
-from api.checks import first_ask, prices_of, problems_of, schedule_problems, warnings_of
+from api.checks import prices_of, problems_of
 from api.context import Context
 from api.manifests import manifest_of
 from api.models import JobAnswer, JobBody, WebhookBody
@@ -34,10 +34,8 @@ from imagemill.claims import claim
 from imagemill.domain.errors import InvalidInput, ObjectMissing, StoreError
 from imagemill.domain.ids import made_at, new_id
 from imagemill.domain.job import InlineItem, JobSummary, Submission
-from imagemill.domain.messages import JobStart, Workplace, account_workflow_id
 from imagemill.domain.money import parse_usd
 from imagemill.domain.places import idempotency_key, recent_prefix, report_key, request_key
-from imagemill.domain.pools import DEFAULT, queue_name
 
 RECENT = timedelta(minutes=10)
 """Within this time a client that tries again means the submission before."""
@@ -94,7 +92,7 @@ async def submit(
     """
 
     async def made() -> Submission:
-        problems = await problems_of(parts, tenant, body) or schedule_problems(body)
+        problems = await problems_of(parts, tenant, body)
         if problems:
             raise InvalidInput(problems)
         return record_of(new_id("job"), tenant, body)
@@ -121,7 +119,7 @@ async def accept(
         return claimed
     submission = await made()
     warnings = await _prepare(parts, submission, webhook)
-    start = job_start(parts, submission, warnings)
+    start = parts.starter.job_start(submission, warnings)
     if key and not await _record(parts, submission, key, fingerprint):
         await _take_back(parts, submission, webhook)
         known = await _known(parts, tenant, key, fingerprint)
@@ -139,43 +137,6 @@ async def status_accepted(parts: Context, tenant: str, accepted: Accepted) -> Jo
     if accepted.summary:
         return new_answer(parts, accepted.job, accepted.summary)
     return await status_of(parts, tenant, accepted.job)
-
-
-def job_start(parts: Context, submission: Submission, warnings: Sequence[str] = ()) -> JobStart:
-    """What the workflow of a submission starts with; ``warnings`` are added to those of its own."""
-    place = Workplace(
-        job=submission.job,
-        tenant=submission.tenant,
-        image_queue=queue_name(DEFAULT, DEFAULT),
-        pools=submission.pools,
-        weight=parts.tenants.weight(submission.tenant, parts.work.tenant_weights.get(submission.tenant, 1.0)),
-        priority=submission.priority,
-        on_unknown=submission.on_unknown,
-        account=account_workflow_id(submission.tenant),
-        times=parts.times,
-        window=parts.work.window,
-        chunks_at_once=parts.work.chunks_at_once,
-        submitted_at=submission.submitted_at,
-        schedule=submission.schedule,
-    )
-    summary = JobSummary(
-        tenant=submission.tenant,
-        name=submission.name,
-        priority=submission.priority,
-        parent=submission.retry and submission.retry.job,
-        submitted_at=submission.submitted_at,
-        items=len(submission.items) if submission.items is not None else None,
-        cap_nano=submission.cap_nano,
-        on_exhausted=submission.on_exhausted,
-        warnings=[*warnings_of(parts, submission), *warnings],
-        metadata=submission.metadata,
-    )
-    return JobStart(
-        place=place,
-        summary=summary,
-        first_ask_nano=first_ask(parts, submission),
-        webhook_events=submission.webhook_events,
-    )
 
 
 # --- writing it down -----------------------------------------------------------------------------
@@ -247,7 +208,7 @@ async def _has_report(parts: Context, tenant: str, job: str) -> bool:
 
 async def _start_recorded(parts: Context, tenant: str, job: str) -> None:
     submission = Submission.model_validate_json(await parts.control.get(request_key(tenant, job)))
-    await parts.engine.start_job(job_start(parts, submission))
+    await parts.engine.start_job(parts.starter.job_start(submission))
 
 
 async def _claim_recent(parts: Context, tenant: str, fingerprint: str, retry: int) -> Accepted | None:
@@ -288,6 +249,7 @@ def record_of(job: str, tenant: str, body: JobBody) -> Submission:
         priority=body.priority,
         pools=body.pools,
         webhook_events=list(body.webhook.events) if body.webhook else [],
+        renditions=body.renditions,
         metadata=body.metadata,
         reuse=body.reuse,
     )

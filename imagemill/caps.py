@@ -1,4 +1,7 @@
-"""The caps of a tenant: what the file of tenants says, or an operator has set, or what all tenants have."""
+"""The caps of a tenant: what the file of tenants says, or an operator has set, or what all tenants have.
+
+A schedule has those that were set for it, or none: its tenant's hold besides.
+"""
 
 from imagemill.domain.errors import ObjectMissing
 from imagemill.domain.places import caps_key
@@ -17,9 +20,20 @@ async def caps_of(control: ObjectStore, tenant: str, defaults: Caps, tenants: Te
         return defaults
 
 
-async def set_caps(control: ObjectStore, tenant: str, caps: Caps | None) -> None:
-    """Set a tenant's caps, or take its own ones away; its account is to be told."""
+async def schedule_caps_of(control: ObjectStore, tenant: str, schedule: str) -> Caps:
+    """The caps of a schedule."""
+    try:
+        return Caps.model_validate_json(await control.get(caps_key(tenant, schedule)))
+    except ObjectMissing:
+        return Caps()
+
+
+async def set_caps(
+    control: ObjectStore, tenant: str, caps: Caps | None, *, schedule: str | None = None
+) -> None:
+    """Set the caps of a tenant or a schedule, or take its own ones away; its account is to be told."""
+    key = caps_key(tenant, schedule)
     if caps is None:
-        await control.delete(caps_key(tenant))
+        await control.delete(key)
     else:
-        await control.put(caps_key(tenant), caps.model_dump_json().encode())
+        await control.put(key, caps.model_dump_json().encode())

@@ -6,10 +6,11 @@ vendor's error ever.
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
+from imagemill.domain.gallery import SheetOrder
 from imagemill.domain.item import ItemRecord
 from imagemill.domain.job import JobSummary
 from imagemill.domain.messages import (
@@ -17,14 +18,18 @@ from imagemill.domain.messages import (
     BudgetSignal,
     Estimated,
     EstimateTask,
+    GalleryTask,
     InspectedChunk,
     JobStart,
+    Times,
     WebhookSignal,
 )
 from imagemill.domain.pace import Pace, PoolNews, Told
 from imagemill.domain.pool_messages import PoolStart
 from imagemill.domain.pricing import Usage
+from imagemill.domain.renditions import Rendition
 from imagemill.domain.request import ImageRequest
+from imagemill.domain.schedules import Schedule
 from imagemill.domain.tenant import AccountAsk, Caps, TenantAccount
 from imagemill.domain.webhook_messages import WebhookStart
 
@@ -191,6 +196,16 @@ class ImageProvider(Protocol):
         """
 
 
+class Imaging(Protocol):
+    """Makes smaller copies of images, where neither memory nor time of ours is at stake."""
+
+    async def copies(self, image: bytes, specs: Sequence[Rendition]) -> Sequence[bytes | None]:
+        """A copy for each specification, in order; None where there is none. It raises nothing."""
+
+    async def sheet(self, order: SheetOrder, pictures: Sequence[bytes]) -> bytes | None:
+        """All pictures on one contact sheet, as webp; None where there is none. It raises nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """One row through the templates: the text of each, or why there is none; neither: it is not chosen."""
@@ -265,6 +280,32 @@ class FoundJobs:
     more: bytes = b""
 
 
+QueueKind = Literal["workflow", "activity"]
+
+
+@dataclass(frozen=True, slots=True)
+class Poller:
+    """Who asks a queue for work, by the name that it gives itself, and when it last did."""
+
+    identity: str
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """How a task queue stands; its figures are the engine's own estimates."""
+
+    name: str
+    kind: QueueKind
+    backlog: int = 0
+    """Tasks that nobody has taken yet."""
+    oldest: timedelta = timedelta()
+    """For how long the oldest of them has waited."""
+    added_per_second: float = 0.0
+    taken_per_second: float = 0.0
+    pollers: Sequence[Poller] = ()
+
+
 class Engine(Protocol):
     """The durable engine. All methods raise EngineUnavailable (try again)."""
 
@@ -313,19 +354,22 @@ class Engine(Protocol):
     async def estimate(self, task: EstimateTask, seconds: float) -> Estimated | None:
         """Plan a stored submission without keeping the plan; None: it takes longer than that."""
 
+    async def make_gallery(self, task: GalleryTask, seconds: float) -> bool:
+        """Have the gallery of a job made. False: it takes longer than that, and may come yet, or failed."""
+
     async def life_of(self, workflow_id: str) -> Life | None:
         """Does a workflow run, and if not, since when? None: the engine does not know it (any more)."""
 
-    async def account_caps(self, tenant: str) -> Caps | None:
-        """The caps that a tenant's account works with; None where it does not run."""
+    async def account_caps(self, tenant: str, schedule: str | None = None) -> Caps | None:
+        """The caps that the account of a tenant, or of a schedule, works with; None where it does not run."""
 
-    async def account(self, tenant: str) -> TenantAccount | None:
-        """A tenant's account as it stands; None where it does not run."""
+    async def account(self, tenant: str, schedule: str | None = None) -> TenantAccount | None:
+        """The account of a tenant, or of a schedule, as it stands; None where it does not run."""
 
     async def tell_account(
         self, start: AccountStart, *, ask: AccountAsk | None = None, caps: Caps | None = None
     ) -> None:
-        """Tell a tenant's account what a job asks, or its caps; it is started if it does not run."""
+        """Tell an account what a job asks, or its caps; it is started if it does not run."""
 
     async def sweep_account(self, tenant: str) -> bool:
         """Let a tenant's account look for holders that have vanished. False: it does not run."""
@@ -333,8 +377,80 @@ class Engine(Protocol):
     async def inspect_chunk(self, job: str, chunk: int) -> InspectedChunk:
         """Does the chunk still run, and what did it report if not?"""
 
+    async def pace(self, workflow_id: str) -> Pace | None:
+        """What a pool's workers are to go by; None where it does not run."""
+
+    async def queue_state(self, name: str, kind: QueueKind) -> QueueState:
+        """How a task queue stands; one that nobody has used is empty."""
+
     async def is_reachable(self) -> bool:
         """Does the engine answer?"""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleFacts:
+    """What the engine knows of a schedule.
+
+    Attributes:
+        next: the next times at which a run starts, jitter included; at most ten.
+        runs_left: how many more runs it starts by itself; None: no limit.
+        skipped: times that came while an earlier run was under way, and became no run.
+        missed: times that came while the service was away for longer than is caught up.
+        under_way: the times that the runs under way are for.
+    """
+
+    paused: bool
+    note: str | None
+    next: Sequence[datetime] = ()
+    runs_left: int | None = None
+    skipped: int = 0
+    missed: int = 0
+    under_way: Sequence[datetime] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleChange:
+    """What is to be changed of a schedule that the engine keeps, beside what its definition says.
+
+    ``runs`` is how many more it starts; None: no limit. What is ``KEEP`` stays as it is.
+    """
+
+    paused: bool | None = None
+    note: str | Literal["KEEP"] | None = "KEEP"
+    runs: int | Literal["KEEP"] | None = "KEEP"
+
+
+class Schedules(Protocol):
+    """The engine's own schedules. All methods raise EngineUnavailable (try again)."""
+
+    async def create(self, schedule: Schedule, times: Times) -> None:
+        """Keep a schedule, paused; one that is there is left as it is.
+
+        Raises:
+            InvalidInput: its spec can't be read.
+        """
+
+    async def describe(self, schedule: str) -> ScheduleFacts | None:
+        """What is known of it; None: there is none."""
+
+    async def change(self, schedule: Schedule, times: Times, change: ScheduleChange) -> bool:
+        """Go by what the definition says now. False: there is none.
+
+        Raises:
+            InvalidInput: its spec can't be read.
+        """
+
+    async def trigger(self, schedule: str, at: datetime) -> bool:
+        """Run now, as the time ``at``, if its overlap policy lets it. False: there is none."""
+
+    async def backfill(self, schedule: str, start: datetime, end: datetime, *, at_once: bool) -> bool:
+        """Run all its times from ``start`` to ``end``, in turn or at once. False: there is none."""
+
+    async def delete(self, schedule: str) -> None:
+        """Start no run any more. It may be gone already."""
+
+    async def times_of(self, schedule: str, start: datetime, end: datetime, most: int) -> list[datetime]:
+        """Its times from ``start`` to ``end``, the first ``most`` of them; none where it is not there."""
 
 
 class PoolLine(Protocol):

@@ -1,4 +1,4 @@
-"""imagemill.account: the caps of a tenant by day and month, leased to all its jobs.
+"""imagemill.account: the caps of a tenant by day and month, or of a schedule, leased to all its jobs.
 
 1. where the engine has forgotten it, restore what was saved;
 2. answer each ask at once, possibly with nothing, and remember who waits;
@@ -46,13 +46,14 @@ SIGNALS_AT_ONCE = 100
 
 @workflow.defn(name=ACCOUNT)
 class AccountWorkflow:
-    """One a tenant; it never ends by itself."""
+    """One a tenant, and one a schedule; it never ends by itself."""
 
     @workflow.init
     def __init__(self, start: AccountStart) -> None:
         self.start = start
         self.account = start.resume or TenantAccount(
             tenant=start.tenant,
+            schedule=start.schedule,
             caps=start.caps,
             today=day_of(workflow.now(), start.caps.time_zone),
         )
@@ -115,7 +116,7 @@ class AccountWorkflow:
         """Where an account of this tenant was saved, the engine has lost it: go on from there."""
         restored = await workflow.execute_activity(
             RESTORE_ACCOUNT,
-            AccountTask(tenant=self.start.tenant),
+            AccountTask(tenant=self.start.tenant, schedule=self.start.schedule),
             result_type=Restored,
             **policies.account_bookkeeping(self.start.times),
         )

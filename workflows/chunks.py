@@ -70,7 +70,7 @@ class Chunks:
             not self.nothing_to_start()
             and not self.progress.stopped
             and not self.progress.paused
-            and not self.progress.purse.give_back
+            and not self.leasing.gives_back
             and len(self.progress.lives) < self.place.chunks_at_once
             and self.leasing.may_start(self._following)
         ):

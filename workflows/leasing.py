@@ -1,36 +1,32 @@
-"""The money of a job: leases from its cap to its chunks, and its own lease from the tenant's account.
+"""The money of a job: leases from its cap to its chunks, and its own leases from accounts.
 
 All amounts travel as running totals, so that repeats and disorder are harmless. What happens where money
 runs short is decided on *fresh* reports only: those that were told after the last grant and recall.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import TemporalError
 
-from imagemill.domain.budget import UNCAPPED, Lease
+from imagemill.domain.budget import Lease
 from imagemill.domain.job import Hold
 from imagemill.domain.messages import (
-    ASK,
     EXHAUST,
     GRANT,
-    OPEN_ACCOUNT,
     RECALL,
     BudgetSignal,
     ChunkReport,
     GrantSignal,
     JobProgress,
-    Nothing,
-    OpenAccountTask,
     PlannedChunk,
     RecallSignal,
     Workplace,
+    account_workflow_id,
 )
-from imagemill.domain.tenant import AccountAsk, AccountGrant
+from imagemill.domain.tenant import AccountGrant
 from imagemill.domain.trust import Trust
-from workflows import policies
+from workflows.borrowing import Borrower
 
 Tell = Callable[..., Awaitable[None]]
 """Tells a chunk something: its number, the signal, its argument."""
@@ -48,7 +44,7 @@ class Leasing:
         self._publish = publish
         self._exhaust_sent: set[int] = set()
         self._recall_sent: dict[int, int] = {}
-        self._holder = f"{place.job}/{workflow.info().first_execution_run_id[:8]}"
+        self.borrowers = _borrowers(place, progress)
         self._fit_cap()
 
     # --- what others tell it ------------------------------------------------------------------
@@ -77,18 +73,16 @@ class Leasing:
         return lease
 
     def granted(self, grant: AccountGrant) -> None:
-        """The tenant's account has answered."""
-        purse = self.progress.purse
-        purse.granted = max(purse.granted, grant.granted)
-        purse.returned = max(purse.returned, grant.returned)
-        if grant.answered >= purse.answered:
-            purse.answered = grant.answered
-            purse.short, purse.left, purse.until = grant.short, grant.left, grant.until
+        """An account has answered."""
+        for borrower in self.borrowers:
+            if borrower.schedule == grant.schedule:
+                borrower.granted(grant)
         self._fit_cap()
 
     def called_back(self) -> None:
-        """A cap of the tenant's was lowered: give back what no call needs, then ask for it anew."""
-        self.progress.purse.give_back = True
+        """A cap of an account was lowered: give back what no call needs, then ask for it anew."""
+        for borrower in self.borrowers:
+            borrower.purse.give_back = True
         self._call_back(calls=True)
 
     def set_budget(self, budget: BudgetSignal) -> None:
@@ -105,6 +99,11 @@ class Leasing:
         heard = all(self._recalled(chunk) for chunk in self.progress.leases.open)
         self.progress.recall_calls = calls or (self.progress.recall_calls and not heard)
         self.progress.recalls += 1
+
+    @property
+    def gives_back(self) -> bool:
+        """Does what comes back from chunks go to an account, and to no other chunk?"""
+        return any(borrower.purse.give_back for borrower in self.borrowers)
 
     # --- leases to chunks ---------------------------------------------------------------------
 
@@ -134,13 +133,13 @@ class Leasing:
         smallest = self._stuck()
         if smallest and self._own_cap_is_short(smallest):
             self.progress.summary.hold = await self._hold_or_skip(smallest)
-            await self._talk_to_account(wants=False)
+            await self._talk_to_accounts(wants=False)
         elif self.progress.stopped or self.progress.cancelled or self.progress.paused:
             self.progress.summary.hold = None
-            await self._talk_to_account(wants=False)
+            await self._talk_to_accounts(wants=False)
         else:
-            await self._talk_to_account(smallest)
-            self.progress.summary.hold = self._tenant_hold(smallest) if smallest else None
+            await self._talk_to_accounts(smallest)
+            self.progress.summary.hold = self._account_hold(smallest) if smallest else None
         self.progress.summary.committed_nano = self.progress.leases.committed
 
     def _show(self) -> None:
@@ -158,13 +157,13 @@ class Leasing:
                 self._recall_sent[chunk] = number
                 recall = RecallSignal(number=number, calls=self.progress.recall_calls)
                 await self._tell(chunk, RECALL, recall)
-        if self.progress.purse.give_back and all(self._recalled(c) for c in self.progress.leases.open):
-            self.progress.purse.give_back = False
-            self._give_back(0)
+        if self.gives_back and all(self._recalled(c) for c in self.progress.leases.open):
+            self._give_all_back()
+            for borrower in self.borrowers:
+                borrower.purse.give_back = False
 
     async def _grant(self) -> None:
-        if self.progress.purse.give_back:
-            self._give_back(0)  # what comes back goes to the account, and to no other chunk
+        self._give_all_back()  # what comes back goes to the account, and to no other chunk
         grants: dict[int, int] = {}
         for chunk in sorted(self.progress.reports):
             report = self._fresh(chunk)
@@ -221,14 +220,15 @@ class Leasing:
             await self._tell(chunk, EXHAUST)
         return None
 
-    def _tenant_hold(self, smallest: int) -> Hold | None:
-        """The tenant's account has nothing for us, as it has answered."""
-        purse = self.progress.purse
-        if not purse.told or purse.answered < purse.told.sequence or purse.short is None:
+    def _account_hold(self, smallest: int) -> Hold | None:
+        """An account has nothing for us, as it has answered."""
+        lacking = next((borrower for borrower in self.borrowers if smallest > borrower.free), None)
+        if lacking is None or not lacking.answer_is_short:
             return None
-        likely = max(smallest, self._likely())
-        hold = self._hold("tenant_budget", max(0, smallest - purse.left), max(0, likely - purse.left))
-        hold.until = purse.until
+        likely, left = max(smallest, self._likely()), lacking.purse.left
+        code = "schedule_budget" if lacking.schedule else "tenant_budget"
+        hold = self._hold(code, max(0, smallest - left), max(0, likely - left))
+        hold.until = lacking.purse.until
         return hold
 
     def _hold(self, code: str, smallest: int, likely: int) -> Hold:
@@ -244,52 +244,28 @@ class Leasing:
     def _unstarted(self) -> Iterator[PlannedChunk]:
         return iter(self.progress.chunks[self.progress.next_chunk :])
 
-    # --- the tenant's account -----------------------------------------------------------------
+    # --- the accounts -----------------------------------------------------------------
 
     async def ask_first(self, amount: int) -> None:
         """Ask for so much while the job is being planned."""
-        if self.place.account and amount and not self.progress.purse.told:
-            await self._send(self._ask(wanted=min(amount, self.progress.summary.cap_nano), smallest=0))
+        await asyncio.gather(*(borrower.ask_first(amount) for borrower in self.borrowers))
 
     async def settle_up(self) -> None:
-        """The job has ended: tell the account what it spent, and return the rest."""
-        if self.place.account and self.progress.purse.told:
-            ask = self._ask(wanted=self.progress.purse.granted, smallest=0)
-            await self._send(ask.model_copy(update={"done": True}))
+        """The job has ended: tell the accounts what it spent, and return the rest."""
+        await asyncio.gather(*(borrower.settle_up() for borrower in self.borrowers))
 
-    async def _talk_to_account(self, smallest: int = 0, *, wants: bool = True) -> None:
-        """Return what is not needed, and ask for what is."""
-        if not self.place.account or self.progress.purse.give_back:
-            return
-        needs = self._needs() if wants else 0
-        if smallest or not wants or next(self._unstarted(), None) is None:
-            self._give_back(0 if smallest else needs)
-        ask = self._ask(wanted=self._wanted(needs), smallest=smallest)
-        if self._is_news(ask):
-            await self._send(ask)
+    async def _talk_to_accounts(self, smallest: int = 0, *, wants: bool = True) -> None:
+        """Return what is not needed, and ask for what is.
 
-    def _is_news(self, ask: AccountAsk) -> bool:
-        """Does it say what the account acts on, and has not heard?"""
-        told, wants = self.progress.purse.told, ask.wanted > ask.granted
-        if told is None:
-            return wants
-        if ask.returned != told.returned:
-            return True
-        times = self.place.times
-        if ask.spent != told.spent and self._silent_for(times.sweep):
-            return True
-        if wants and self._silent_for(times.reconcile):
-            return True  # the account may have been lost, and with it that we wait
-        return wants and (ask.granted, ask.smallest, True) != (
-            told.granted,
-            told.smallest,
-            told.wanted > told.granted,
-        )
-
-    def _silent_for(self, seconds: float) -> bool:
-        """Was the account told nothing for so long?"""
-        told_at = self.progress.purse.told_at
-        return told_at is not None and workflow.now() - told_at >= timedelta(seconds=seconds)
+        Where one account has too little for any item, the next is not asked: what it would lease lay idle.
+        """
+        for borrower in self.borrowers:
+            needs = self._needs() if wants else 0
+            lacks = smallest if wants and smallest > borrower.free else 0
+            keeps_ahead = wants and next(self._unstarted(), None) is not None
+            await borrower.talk(needs, lacks, keeps_ahead=keeps_ahead)
+            self._fit_cap()
+            wants = wants and not lacks
 
     def _needs(self) -> int:
         """What chunks ask for, and what the next one would be leased."""
@@ -299,50 +275,11 @@ class Leasing:
         slots = self.place.chunks_at_once - len(self.progress.leases.open)
         return asked + (self.share(following) if following and slots > 0 else 0)
 
-    def _wanted(self, needs: int) -> int:
-        """What to have been granted in all: twice what is needed now, as far as the own cap goes.
-
-        So the next window is paid for before it is asked for; a job of one window has no next one.
-        """
-        purse, leases = self.progress.purse, self.progress.leases
-        room = max(0, self.progress.summary.cap_nano - leases.committed)
-        if min(needs, room) <= purse.granted - purse.returned - leases.committed:
-            return purse.granted
-        ahead = 2 if (self.progress.summary.items or 0) > self.place.window else 1
-        return max(purse.granted, purse.returned + leases.committed + min(room, ahead * needs))
-
-    def _give_back(self, kept: int) -> None:
-        purse = self.progress.purse
-        purse.returned += max(0, purse.granted - purse.returned - self.progress.leases.committed - kept)
+    def _give_all_back(self) -> None:
+        for borrower in self.borrowers:
+            if borrower.purse.give_back:
+                borrower.give_back(0)
         self._fit_cap()
-
-    def _ask(self, *, wanted: int, smallest: int) -> AccountAsk:
-        purse = self.progress.purse
-        before = purse.told.sequence if purse.told else 0
-        return AccountAsk(
-            holder=self._holder,
-            # By the clock, so that a job that an operator has reset is heard again.
-            sequence=max(before + 1, int(workflow.time() * 1000)),
-            granted=purse.granted,
-            returned=purse.returned,
-            spent=self.progress.leases.spent,
-            wanted=wanted,
-            smallest=smallest,
-        )
-
-    async def _send(self, ask: AccountAsk) -> None:
-        self.progress.purse.told, self.progress.purse.told_at = ask, workflow.now()
-        account = str(self.place.account)
-        try:
-            await workflow.get_external_workflow_handle(account).signal(ASK, ask)
-        except TemporalError:
-            # It does not run, or not yet.
-            await workflow.execute_activity(
-                OPEN_ACCOUNT,
-                OpenAccountTask(tenant=self.place.tenant, ask=ask),
-                result_type=Nothing,
-                **policies.bookkeeping(self.place),
-            )
 
     # --- small things -------------------------------------------------------------------------
 
@@ -359,11 +296,21 @@ class Leasing:
         return trust is not None and trust.proven
 
     def _fit_cap(self) -> None:
-        """The smaller of the job's own cap and what the tenant's account has leased it."""
-        purse = self.progress.purse
-        leased = purse.granted - purse.returned if self.place.account else UNCAPPED
-        self.progress.leases.cap = min(self.progress.summary.cap_nano, leased)
+        """The smallest of the job's own cap and what each account has leased it."""
+        leased = (borrower.leased for borrower in self.borrowers)
+        self.progress.leases.cap = min([self.progress.summary.cap_nano, *leased])
 
     def _forget(self, chunk: int) -> None:
         self._exhaust_sent.discard(chunk)
         self._recall_sent.pop(chunk, None)
+
+
+def _borrowers(place: Workplace, progress: JobProgress) -> list[Borrower]:
+    """The accounts that must all have money; first that which serves fewer."""
+    found = []
+    if schedule := place.schedule:
+        account = account_workflow_id(place.tenant, schedule)
+        found.append(Borrower(place, progress, progress.schedule_purse, account=account, schedule=schedule))
+    if place.account:
+        found.append(Borrower(place, progress, progress.purse, account=place.account))
+    return found

@@ -139,8 +139,11 @@ EXPLANATIONS = {
     "budget": "The job's cap leaves no money for the next item; raise it.",
     "tenant_budget": "The tenant's cap leaves no money for the next item; it waits for the next window, "
     "or for a higher cap.",
+    "schedule_budget": "The schedule's cap by month leaves no money for the next item; it waits for the next "
+    "month, or for a higher cap.",
     "unknown_outcomes": "A call may have been billed and brought nothing; resume the job to buy on.",
     "cap_too_low": "The job's cap is below what its cheapest item can cost.",
+    "run_refused": "The schedule's run may not be started as things are now; nothing was bought.",
     "cancelled": "The job was cancelled before this item was bought.",
     "invalid_api_key": "The provider refuses the API key.",
     "permission_denied": "The provider refuses this account: check its verification and permissions.",

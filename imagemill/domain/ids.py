@@ -8,7 +8,12 @@ _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 def new_id(kind: str) -> str:
     """Make an id such as ``job_01J9ZC3V5N8Q4T6W7XKABCDEFG``."""
-    return f"{kind}_{_ulid(time.time_ns() // 1_000_000, secrets.randbits(80))}"
+    return id_of(kind, time.time_ns() // 1_000_000, secrets.randbits(80))
+
+
+def id_of(kind: str, milliseconds: int, rest: int) -> str:
+    """The id with this time, and these 80 bits after it: the same from the same."""
+    return f"{kind}_{_ulid(milliseconds, rest)}"
 
 
 def made_at(id_: str) -> float:

@@ -10,6 +10,7 @@ from imagemill.domain.item import ItemState
 from imagemill.domain.job_states import ENDED, JobState
 from imagemill.domain.manifests import FoundManifest, ManifestSource
 from imagemill.domain.pricing import Estimate
+from imagemill.domain.renditions import Rendition
 from imagemill.domain.request import ImageSettings
 
 OnExhausted = Literal["hold", "skip"]
@@ -89,6 +90,8 @@ class Submission(BaseModel):
     retry: Retry | None = None
     run: ScheduledRun | None = None
     """Set where a schedule submitted it: its spending counts under the schedule's cap as well."""
+    refused: str | None = None
+    """Why a schedule's run may not be started after all; the job fails with these words."""
     key: str | None = None
     """Liquid template of an image's name; None: ``{custom_id}/{variant}-{n}.{ext}``."""
     cap_nano: int
@@ -101,6 +104,8 @@ class Submission(BaseModel):
     """The provider accounts to be paid, in order of choice; none: the first that serves a model."""
     webhook_events: list[str] = Field(default_factory=list)
     """What its webhook is to be told; where that is, is in ``webhook.json``."""
+    renditions: list[Rendition] = Field(default_factory=list)
+    """The copies of each image that are made besides its thumbnail."""
     metadata: dict[str, str] = Field(default_factory=dict)
     """The submitter's own words, which jobs can be found by."""
     reuse: ReuseScope = "none"
@@ -144,7 +149,7 @@ class Counts(BaseModel):
     images: int = 0
     """Those that were bought."""
     reused: int = 0
-    """Of those that succeeded, the ones that an earlier item's images answer."""
+    """Of those that succeeded."""
 
     @property
     def terminal(self) -> int:
@@ -224,7 +229,6 @@ class JobSummary(BaseModel):
     failure_detail: str | None = None
     metadata: dict[str, str] = Field(default_factory=dict)
     manifest: FoundManifest | None = None
-    """What its manifest's source led to."""
 
     def believed(self, *, going_on: bool) -> "JobSummary":
         """The same, unless the engine ended the workflow before it could say so itself."""

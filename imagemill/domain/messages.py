@@ -31,10 +31,12 @@ JOB = "imagemill.job"
 CHUNK = "imagemill.chunk"
 ACCOUNT = "imagemill.account"
 ESTIMATE = "imagemill.estimate"
+GALLERY = "imagemill.gallery"
 
 PLAN = "job.plan"
 REPORT = "job.report"
 ESTIMATE_PLAN = "job.estimate"
+GALLERY_MADE = "job.gallery"
 OPEN_CHUNK = "chunk.open"
 WRITE_RESULTS = "chunk.results"
 INSPECT_CHUNK = "chunk.inspect"
@@ -78,9 +80,14 @@ def chunk_workflow_id(job: str, chunk: int) -> str:
     return f"{job}/{chunk}"
 
 
-def account_workflow_id(tenant: str) -> str:
-    """The workflow id of a tenant's account."""
-    return f"account/{tenant}"
+def account_workflow_id(tenant: str, schedule: str | None = None) -> str:
+    """The workflow id of a tenant's account, or of one of its schedules'."""
+    return f"account/{tenant}/{schedule}" if schedule else f"account/{tenant}"
+
+
+def gallery_workflow_id(job: str) -> str:
+    """The workflow id of what makes a job's gallery."""
+    return f"gallery/{job}"
 
 
 class Times(BaseModel):
@@ -111,14 +118,16 @@ class Workplace(BaseModel):
     """The tenant's share where tenants wait for the same provider."""
     on_unknown: OnUnknown = "retry"
     account: str | None = None
-    """The workflow id of the tenant's account; None: the job's own cap is the only one."""
+    """The workflow id of the tenant's account; None: it has none, as in tests."""
+    schedule: str | None = None
+    """The schedule whose run it is, and from whose account it leases as well."""
     times: Times = Field(default_factory=Times)
     window: int = 100
     chunks_at_once: int = 4
     submitted_at: datetime | None = None
     """Sorts what it buys among what others bought; None: started before anything was reused."""
-    schedule: str | None = None
-    """The schedule whose later runs may reuse what it buys."""
+    reuse_schedule: str | None = None
+    """The schedule whose later runs may reuse what it buys: that of a run, or of the run that it retries."""
 
 
 # --- activities ----------------------------------------------------------------------------------
@@ -227,6 +236,8 @@ class Found(BaseModel):
     """What the store has of an item, if anything."""
 
     call: CallRecord | None = None
+    warnings: list[str] = Field(default_factory=list)
+    """What is missing beside its images."""
 
 
 class ResultsTask(BaseModel):
@@ -364,7 +375,7 @@ class ChunkReport(BaseModel):
 
 
 class Purse(BaseModel):
-    """What a job has of its tenant's account: running totals on both sides."""
+    """What a job has of an account: running totals on both sides."""
 
     granted: int = 0
     returned: int = 0
@@ -376,7 +387,7 @@ class Purse(BaseModel):
     left: int = 0
     until: datetime | None = None
     give_back: bool = False
-    """A cap of the tenant's was lowered: return all that comes back, before asking again."""
+    """A cap was lowered: return all that comes back, before asking again."""
 
 
 class JobProgress(BaseModel):
@@ -385,6 +396,9 @@ class JobProgress(BaseModel):
     summary: JobSummary
     leases: Leases[int]
     purse: Purse = Field(default_factory=Purse)
+    """What it has of its tenant's account."""
+    schedule_purse: Purse = Field(default_factory=Purse)
+    """What it has of its schedule's."""
     recalls: int = 0
     recall_calls: bool = False
     trust: dict[str, Trust] = Field(default_factory=dict)
@@ -479,6 +493,8 @@ class AccountStart(BaseModel):
     """Start of an account, or its state where it continues as new."""
 
     tenant: str
+    schedule: str | None = None
+    """Which schedule's it is; None: the tenant's own."""
     caps: Caps
     times: Times = Field(default_factory=Times)
     updates_a_run: int = 1000
@@ -489,9 +505,10 @@ class AccountStart(BaseModel):
 
 
 class AccountTask(BaseModel):
-    """Which tenant's account."""
+    """Which account: a tenant's, or one of its schedules'."""
 
     tenant: str
+    schedule: str | None = None
 
 
 class Restored(BaseModel):
@@ -507,9 +524,10 @@ class SaveTask(BaseModel):
 
 
 class OpenAccountTask(BaseModel):
-    """Start a tenant's account if it does not run, and tell it what a job asks."""
+    """Start an account if it does not run, and tell it what a job asks."""
 
     tenant: str
+    schedule: str | None = None
     ask: AccountAsk
 
 
@@ -535,6 +553,15 @@ class EstimateTask(BaseModel):
 
     tenant: str
     job: str
+    times: Times = Field(default_factory=Times)
+
+
+class GalleryTask(BaseModel):
+    """Make what a job that has ended is shown by."""
+
+    tenant: str
+    job: str
+    summary: JobSummary
     times: Times = Field(default_factory=Times)
 
 

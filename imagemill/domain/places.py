@@ -5,6 +5,8 @@ import re
 import unicodedata
 from urllib.parse import unquote
 
+from imagemill.domain.request import EXTENSIONS
+
 LONGEST_NAME = 700
 """Bytes; S3 allows 1,024 for a whole key, of which prefix, job and reservation need their part."""
 
@@ -116,6 +118,16 @@ def report_key(tenant: str, job: str) -> str:
     return f"jobs/{tenant}/{job}/report.json"
 
 
+def gallery_key(tenant: str, job: str) -> str:
+    """The pictures of a job that has ended, as one HTML file (control)."""
+    return f"jobs/{tenant}/{job}/gallery.html"
+
+
+def contact_sheet_key(tenant: str, job: str) -> str:
+    """The same as one image (control)."""
+    return f"jobs/{tenant}/{job}/contact-sheet.webp"
+
+
 def index_key(tenant: str, job: str, milliseconds: int) -> str:
     """The job in the list of ended ones, newest first in the order of keys (control)."""
     return f"{index_prefix(tenant)}{index_place(job, milliseconds)}.json"
@@ -141,6 +153,29 @@ def image_key(prefix: str, job: str, name: str) -> str:
     return "/".join(part for part in (prefix.strip("/"), job, name) if part)
 
 
+THUMBNAILS, RENDITIONS = "_thumbnails", "_renditions"
+"""Folders of a job for the smaller copies of its images; no image's own name begins with one."""
+
+_JOB = re.compile(r"(?:^|.*?/)job_[^/]+/")
+
+
+def thumbnail_key(image: str) -> str:
+    """The thumbnail of an image, by the image's whole key (delivery)."""
+    return _beside(image, THUMBNAILS, "webp")
+
+
+def rendition_key(image: str, name: str, format: str) -> str:  # noqa: A002
+    """A rendition of an image, by the image's whole key (delivery)."""
+    return _beside(image, f"{RENDITIONS}/{name}", format)
+
+
+def _beside(image: str, folder: str, extension: str) -> str:
+    """In a folder of the image's job. The image's own extension stays: ``a.png`` and ``a.webp`` are two."""
+    found = _JOB.match(image)
+    end = found.end() if found else image.rfind("/") + 1
+    return f"{image[:end]}{folder}/{image[end:]}.{EXTENSIONS.get(extension, extension)}"
+
+
 def name_in_set(name: str, reservation: str) -> str:
     """The name of an image of a set of several: it carries the reservation that paid for it."""
     stem, dot, extension = name.rpartition(".")
@@ -152,19 +187,33 @@ def recent_prefix(tenant: str, fingerprint: str) -> str:
     return f"idempotency/{tenant}/recent/{fingerprint}/"
 
 
-def caps_key(tenant: str) -> str:
-    """The caps that an operator has set for a tenant (control)."""
-    return f"usage/{tenant}/caps.json"
+USAGE_PREFIX = "usage/"
+"""What is known of the money of all tenants (control)."""
 
 
-def account_key(tenant: str) -> str:
-    """A tenant's account, as it was last saved (control)."""
-    return f"usage/{tenant}/account.json"
+def tenant_of_usage(key: str) -> str:
+    """Whose money a key below that prefix tells of."""
+    return key.removeprefix(USAGE_PREFIX).partition("/")[0]
 
 
-def month_key(tenant: str, month: str) -> str:
-    """What a tenant spent in a month, by day and model (control)."""
-    return f"usage/{tenant}/{month}.json"
+def usage_prefix(tenant: str, schedule: str | None = None) -> str:
+    """What is kept of an account: a tenant's, or one of its schedules' (control)."""
+    return f"usage/{tenant}/schedules/{schedule}/" if schedule else f"usage/{tenant}/"
+
+
+def caps_key(tenant: str, schedule: str | None = None) -> str:
+    """The caps that an operator has set for a tenant, or its user for a schedule (control)."""
+    return f"{usage_prefix(tenant, schedule)}caps.json"
+
+
+def account_key(tenant: str, schedule: str | None = None) -> str:
+    """An account, as it was last saved (control)."""
+    return f"{usage_prefix(tenant, schedule)}account.json"
+
+
+def month_key(tenant: str, month: str, schedule: str | None = None) -> str:
+    """What was spent in a month, by day and model (control)."""
+    return f"{usage_prefix(tenant, schedule)}{month}.json"
 
 
 def webhook_key(tenant: str, job: str) -> str:
@@ -192,9 +241,43 @@ def disabled_prefix(tenant: str) -> str:
     return f"webhooks/{tenant}/disabled/"
 
 
+SIGNS_SESSIONS = "dashboard/session-secret"
+"""What the dashboard's sessions are signed with, made once (control)."""
+
+
 def webhook_secrets_prefix(tenant: str) -> str:
     """The secrets that a tenant's events are signed with, a file for each rotation (control)."""
     return f"webhooks/{tenant}/secrets/"
+
+
+def schedules_prefix(tenant: str) -> str:
+    """A tenant's schedules, the oldest first (control)."""
+    return f"schedules/{tenant}/"
+
+
+def schedule_key(tenant: str, schedule: str) -> str:
+    """What a schedule submits, and when; what became of it is in the engine (control)."""
+    return f"{schedules_prefix(tenant)}{schedule}.json"
+
+
+def runs_prefix(tenant: str, schedule: str) -> str:
+    """The runs of a schedule: names that sort the newest first (control)."""
+    return f"schedule-runs/{tenant}/{schedule}/"
+
+
+def run_key(tenant: str, schedule: str, job: str, milliseconds: int) -> str:
+    """A run of a schedule, by the time that it is for (control)."""
+    return f"{runs_prefix(tenant, schedule)}{index_place(job, milliseconds)}.json"
+
+
+def run_numbers_prefix(tenant: str, schedule: str) -> str:
+    """Which job has which number among the runs of a schedule, the last number first (control)."""
+    return f"schedule-numbers/{tenant}/{schedule}/"
+
+
+def run_number_key(tenant: str, schedule: str, number: int) -> str:
+    """The job that is the so-manieth run of a schedule (control)."""
+    return f"{run_numbers_prefix(tenant, schedule)}{10**9 - number:010d}"
 
 
 _PLAIN = re.compile(r"[A-Za-z0-9_,+@=()\-][\w.,+@=()\-]{0,149}", re.ASCII)
@@ -223,6 +306,8 @@ def name_problem(name: str) -> str | None:
         return f"the output name {name!r} has an empty, '.' or '..' part"
     if "%" in name and any(unquote(segment) in (".", "..") for segment in name.split("/")):
         return f"the output name {name!r} has a '.' or '..' part, written with %2e"
+    if name.partition("/")[0].casefold() in (THUMBNAILS, RENDITIONS):
+        return f"the output name {name!r} begins with a folder that is kept for smaller copies of the images"
     return None if _is_plain(name) else f"the output name {name!r} has a control character or a backslash"
 
 

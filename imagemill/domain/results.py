@@ -1,12 +1,14 @@
 """One line of the results: what the plan says of an item, and what became of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from imagemill.domain.budget import UNKNOWN_MODEL, Spend, Spending
 from imagemill.domain.errors import explain
 from imagemill.domain.item import (
     CallRecord,
     DeliveredImage,
+    EarlierItem,
+    ImageFacts,
     ItemRecord,
     ItemResult,
     PlannedItem,
@@ -15,10 +17,13 @@ from imagemill.domain.item import (
 )
 from imagemill.domain.job import ReportLine, add_lines
 from imagemill.domain.places import image_key, name_in_set
+from imagemill.domain.renditions import all_specs, copies_of, copy_warning
 
 
 def result_of(item: PlannedItem, record: ItemRecord, prefix: str, job: str) -> ItemResult:
     """The result of an item; ``prefix`` is that of the delivery bucket."""
+    images = _images(item, record, prefix, job)
+    lacking = _lacking(item, images) if record.reused else []
     return ItemResult(
         index=item.index,
         custom_id=item.custom_id,
@@ -26,11 +31,11 @@ def result_of(item: PlannedItem, record: ItemRecord, prefix: str, job: str) -> I
         line=item.line,
         state=record.state,
         model=item.request.model if item.request else None,
-        images=_images(item, record, prefix, job),
+        images=images,
         cost_nano=sum(attempt.cost_nano for attempt in record.attempts),
         estimated=bool(record.call and record.call.estimated),
         problem=_problem(item, record),
-        warnings=[*item.warnings, *record.warnings],
+        warnings=[*item.warnings, *record.warnings, *lacking],
         attempts=record.attempts,
         reused_from=ReusedFrom(**item.reused.model_dump()) if record.reused and item.reused else None,
     )
@@ -38,13 +43,47 @@ def result_of(item: PlannedItem, record: ItemRecord, prefix: str, job: str) -> I
 
 def _images(item: PlannedItem, record: ItemRecord, prefix: str, job: str) -> list[DeliveredImage]:
     if record.reused and item.reused:
-        return item.reused.images
+        return _reused(item, item.reused)
     names = delivered_names(item.names, record.call) if record.call else []
     images = record.call.images if record.call else []
+    return _delivered(item, record, images, [image_key(prefix, job, name) for name in names])
+
+
+def _reused(item: PlannedItem, earlier: EarlierItem) -> list[DeliveredImage]:
+    """Images of an earlier job, each with those of the copies asked for that it was given then."""
+    specs = all_specs(item.renditions, thumbnail=item.thumbnail)
+    found = []
+    for image in earlier.images:
+        asked = copies_of(image.key, (image.width, image.height), specs, set())
+        copies = {name: copy for name, copy in asked.items() if image.renditions.get(name) == copy}
+        found.append(image.model_copy(update={"renditions": copies}))
+    return found
+
+
+def _lacking(item: PlannedItem, images: Sequence[DeliveredImage]) -> list[str]:
+    """Warnings of the copies that a reused item's images do not have."""
+    specs = all_specs(item.renditions, thumbnail=item.thumbnail)
     return [
-        DeliveredImage(key=image_key(prefix, job, name), **facts.model_dump())
-        for name, facts in zip(names, images, strict=True)
+        copy_warning(spec.name, number, len(images))
+        for number, image in enumerate(images)
+        for spec in specs
+        if spec.name not in image.renditions
     ]
+
+
+def _delivered(
+    item: PlannedItem, record: ItemRecord, images: list[ImageFacts], keys: list[str]
+) -> list[DeliveredImage]:
+    """Each image with its copies, but for those that the item has a warning of."""
+    specs = all_specs(item.renditions, thumbnail=item.thumbnail)
+    found = []
+    for number, (key, facts) in enumerate(zip(keys, images, strict=True)):
+        lacking = {
+            spec.name for spec in specs if copy_warning(spec.name, number, len(keys)) in record.warnings
+        }
+        copies = copies_of(key, (facts.width, facts.height), specs, lacking)
+        found.append(DeliveredImage(key=key, renditions=copies, **facts.model_dump()))
+    return found
 
 
 def spent_by(result: ItemResult) -> Spending:

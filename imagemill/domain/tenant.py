@@ -1,4 +1,4 @@
-"""The account of a tenant: caps by day and by month over all its jobs, and what each job has leased.
+"""The account of a tenant, or of a schedule: caps by day and month over its jobs, and what each has leased.
 
     cap of a window >= spent in the window + leased and not yet spent
 
@@ -67,6 +67,8 @@ def job_of(holder: str) -> str:
 class AccountGrant(BaseModel):
     """The account's answer: running totals, so that repeats are harmless."""
 
+    schedule: str | None = None
+    """Which schedule's account answers; None: the tenant's own."""
     granted: int
     returned: int = 0
     answered: int = 0
@@ -114,9 +116,10 @@ ENDED_KEPT = 200
 
 
 class TenantAccount(BaseModel):
-    """The whole state of a tenant's account."""
+    """The whole state of an account: a tenant's, or one of its schedules'."""
 
     tenant: str
+    schedule: str | None = None
     caps: Caps
     today: date
     leases: dict[str, TenantLease] = Field(default_factory=dict)
@@ -271,6 +274,7 @@ class TenantAccount(BaseModel):
         lease = self.leases[holder]
         short = self._short(lease.smallest or 1) if lease.missing else None
         return AccountGrant(
+            schedule=self.schedule,
             granted=lease.granted,
             returned=lease.returned,
             answered=lease.sequence,

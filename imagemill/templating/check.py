@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 from liquid.exceptions import LiquidError
 
+from imagemill.domain.schedules import RUN, RUN_FIELDS
 from imagemill.templating.environment import TEMPLATE_CHARACTERS, make_environment
 
 ROW = "row"
@@ -62,10 +63,25 @@ def template_problems(
     for name, uses in analysis.globals.items():
         if name not in known:
             found.append(f"unknown variable {name!r}; a template can use {', '.join(known)}")
+        elif name == RUN:
+            found += _run_problems([use.segments for use in uses])
         elif name == ROW and columns is not None:
             segments = [use.segments for use in uses]
             found += _column_problems(segments, dict.fromkeys(columns), hints or Hints())
     return found
+
+
+def _run_problems(uses: Sequence[object]) -> list[str]:
+    """``run`` has fields, and is none itself."""
+    said = [
+        segments[1] if isinstance(segments, list | tuple) and len(segments) > 1 else "" for segments in uses
+    ]
+    wrong = [field for field in said if field not in RUN_FIELDS]
+    known = ", ".join(f"run.{field}" for field in RUN_FIELDS)
+    return [
+        f"there is no {f'run.{field}' if field else 'plain run'}; there are {known}"
+        for field in dict.fromkeys(wrong)
+    ]
 
 
 def _delimiter_problem(text: str) -> str | None:

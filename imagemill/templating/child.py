@@ -2,7 +2,7 @@
 
 Speaks JSON lines: first ``{"templates": {...}, "where": ...}``, then a line for each batch: a list of what
 the templates see, answered by one list of the same length: ``{"texts": {...}}``, ``{"problem": "..."}``, or
-``{}`` for a row that is not chosen.
+``{}`` for a row that is not chosen. A row may bring a template of its own, under ``template``.
 """
 
 import json
@@ -10,10 +10,13 @@ import resource
 import sys
 from typing import Any
 
-from liquid import BoundTemplate
+from liquid import BoundTemplate, Environment
 from liquid.exceptions import LiquidError
 
 from imagemill.templating.environment import make_environment
+
+OWN = "template"
+"""By this name a row brings its own template; imported from nowhere, so that this process starts fast."""
 
 MEMORY_BYTES = 512 * 1024 * 1024
 ROW_CHARACTERS = 200_000
@@ -30,9 +33,21 @@ def main() -> None:
     templates = {name: environment.from_string(text) for name, text in setup["templates"].items()}
     where = environment.from_string(setup["where"]) if setup["where"] else None
     for line in sys.stdin:
-        answers = [render(templates, where, names) for names in json.loads(line)]
+        answers = [
+            render_own(environment, names) if OWN in names else render(templates, where, names)
+            for names in json.loads(line)
+        ]
         sys.stdout.write(json.dumps(answers) + "\n")
         sys.stdout.flush()
+
+
+def render_own(environment: Environment, names: dict[str, Any]) -> dict[str, Any]:
+    """A row that brings its own template, under ``OWN``; what it gives is named so, too."""
+    try:
+        template = environment.from_string(names.pop(OWN))
+    except (LiquidError, MemoryError, RecursionError) as error:
+        return {"problem": f"not a Liquid template ({type(error).__name__})"}
+    return render({OWN: template}, None, names)
 
 
 def render(

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from imagemill.domain.errors import EngineUnavailable
 from imagemill.domain.job import JobSummary
 from imagemill.ports import JobSearch
-from imagemill.visibility import METADATA, TURNS_A_TENANT, Turns, attributes, query, quoted
+from imagemill.search_attributes import METADATA, attributes
+from imagemill.visibility import TURNS_A_TENANT, Turns, query, quoted
 
 LITERAL = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
 

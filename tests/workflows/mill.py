@@ -34,6 +34,7 @@ from imagemill.domain.messages import (
     PrioritySignal,
     Times,
     Workplace,
+    account_workflow_id,
     chunk_workflow_id,
 )
 from imagemill.domain.pools import quarantine_of
@@ -174,14 +175,18 @@ class Mill:
 
 @dataclass
 class Tenant:
-    """An account, whose workflow runs with the workers of a mill."""
+    """An account, whose workflow runs with the workers of a mill: a tenant's, or a schedule's."""
 
     client: Client
     queue: str
     caps: Caps
     times: Times = field(default_factory=lambda: QUICK)
     updates_a_run: int = 1000
-    id: str = field(default_factory=lambda: f"account/{uuid.uuid4().hex[:12]}")
+    schedule: str | None = None
+    id: str = ""
+
+    def __post_init__(self) -> None:
+        self.id = account_workflow_id("acme" if self.schedule else uuid.uuid4().hex[:12], self.schedule)
 
     @property
     def handle(self) -> WorkflowHandle[Any, Any]:
@@ -189,7 +194,11 @@ class Tenant:
 
     async def start(self) -> WorkflowHandle[Any, Any]:
         start = AccountStart(
-            tenant="acme", caps=self.caps, times=self.times, updates_a_run=self.updates_a_run
+            tenant="acme",
+            schedule=self.schedule,
+            caps=self.caps,
+            times=self.times,
+            updates_a_run=self.updates_a_run,
         )
         return await self.client.start_workflow(ACCOUNT, start, id=self.id, task_queue=self.queue)
 

@@ -28,15 +28,19 @@ from imagemill.domain.places import (
     report_key,
     request_key,
     results_key,
+    run_key,
+    schedule_key,
     upload_key,
 )
 from imagemill.domain.pricing import Estimate
 from imagemill.domain.request import ImageSettings
+from imagemill.domain.schedules import RunRecord, Schedule, Spec
 from imagemill.domain.tenant import Caps
 from imagemill.settings import WorkSettings
 from imagemill.tenants import Tenants
 from imagemill.webhook_log import Delivery, WebhookLog
 from tests.fakes.engine import MemoryEngine
+from tests.fakes.schedules import MemorySchedules
 from tests.fakes.store import MemoryStore
 
 OURS, THEIRS = "im_ours_0123456789abcdef", "im_theirs_0123456789abcdef"
@@ -48,6 +52,7 @@ UPLOAD = "upload_69RHKWJ1001111111111111111"
 RUNNING, ENDED = "job_" + "1" * 26, "job_" + "2" * 26
 VALIDATION = "validation_" + "1" * 26
 EVENT = "evt_" + "1" * 32
+SCHEDULE = "sched_" + "1" * 26
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
@@ -77,12 +82,14 @@ async def world() -> World:
         keys=Keyring(Tenants(), OURS, "ours"),
         admin_sha256=hash_key(OURS),
         caps=Caps(day_nano=10**15),
+        schedules=MemorySchedules(),
     )
     await control.put(file_key("ours", FILE), b"Handle,Title\nchair,Chair\n")
     facts = FileFacts(id=FILE, bytes=25, filename="shop.csv", content_type="text/csv")
     await note(control, "ours", facts)
     await _begin(control)
     await control.put(bad_rows_key("ours", VALIDATION), b'{"line":2,"custom_id":"x","detail":"y"}\n')
+    await _schedule(ours)
     delivery = Delivery(event=EVENT, job=ENDED, type="job.completed", host="hooks.example", created_at=NOW)
     await WebhookLog(control, "ours").open(delivery, b"{}")
     for job in (RUNNING, ENDED):
@@ -114,6 +121,29 @@ async def _begin(control: MemoryStore) -> None:
     await control.put_part(file_key("ours", file_id), begun, 1, b"Handle,Title\n")
     upload = Upload(id=UPLOAD, file_id=file_id, filename="half.csv", bytes=None, store_upload=begun)
     await control.put(upload_key("ours", UPLOAD), upload.model_dump_json().encode())
+
+
+async def _schedule(ours: Context) -> None:
+    """A schedule for every hour, whose one run is the job that has ended."""
+    template = Submission(
+        job="", tenant="ours", submitted_at=NOW, defaults=ImageSettings(model="gpt-image-2"), cap_nano=10**9
+    )
+    schedule = Schedule(
+        id=SCHEDULE,
+        tenant="ours",
+        name="spring",
+        spec=Spec(cron=["0 * * * *"]),
+        overlap="allow_all",
+        month_nano=10**9,
+        job={"budget": {"limit_usd": "1"}},
+        template=template,
+        created_at=NOW,
+    )
+    await ours.control.put(schedule_key("ours", SCHEDULE), schedule.model_dump_json().encode())
+    assert ours.schedules
+    await ours.schedules.create(schedule, ours.times)
+    run = RunRecord(schedule=SCHEDULE, number=1, job=ENDED, at=NOW, created_at=NOW)
+    await ours.control.put(run_key("ours", SCHEDULE, ENDED, 1), run.model_dump_json().encode())
 
 
 async def _plan(control: MemoryStore, engine: MemoryEngine, job: str) -> None:

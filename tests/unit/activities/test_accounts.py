@@ -193,3 +193,29 @@ async def test_an_account_is_opened_by_the_caps_in_force(world: World) -> None:
 
     assert [start.caps for start, _ in world.engine.told] == [DEFAULTS, Caps(day_nano=9)]
     assert [ask for _, ask in world.engine.told] == [task.ask, task.ask]
+
+
+async def test_a_schedules_account_has_its_own_caps_and_is_saved_beside_its_tenants(world: World) -> None:
+    run, control = ActivityEnvironment().run, world.shop.control
+    ask = AccountAsk(holder="job_1/1a2b3c4d", sequence=1)
+    await set_caps(control, "t", Caps(month_nano=9), schedule="sched_1")
+    await run(world.accounts.open_account, OpenAccountTask(tenant="t", schedule="sched_1", ask=ask))
+    await run(world.accounts.open_account, OpenAccountTask(tenant="t", schedule="sched_2", ask=ask))
+    told = [(start.schedule, start.caps) for start, _ in world.engine.told]
+    assert told == [("sched_1", Caps(month_nano=9)), ("sched_2", Caps())]
+
+    today = date(2026, 5, 1)
+    of_tenant = TenantAccount(tenant="t", caps=DEFAULTS, today=today)
+    of_schedule = TenantAccount(
+        tenant="t",
+        schedule="sched_1",
+        caps=Caps(),
+        today=today,
+        days={"2026-05-01": {"m": Spend(settled=7)}},
+    )
+    for account in (of_tenant, of_schedule):
+        await run(world.accounts.save_account, SaveTask(account=account))
+        task = AccountTask(tenant="t", schedule=account.schedule)
+        assert (await run(world.accounts.restore_account, task)).account == account
+    assert month_key("t", "2026-05") not in control.objects
+    assert month_key("t", "2026-05", "sched_1") in control.objects

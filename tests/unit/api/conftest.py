@@ -14,6 +14,7 @@ from imagemill.domain.tenant import Caps
 from imagemill.settings import WorkSettings
 from imagemill.tenants import Tenants
 from tests.fakes.engine import MemoryEngine
+from tests.fakes.schedules import MemorySchedules
 from tests.fakes.store import MemoryStore
 from tests.unit.api.bodies import ADMIN, KEY
 
@@ -31,6 +32,7 @@ def parts() -> Context:
         keys=Keyring(Tenants(), KEY, "t"),
         caps=Caps(day_nano=10**12),
         admin_sha256=hash_key(ADMIN),
+        schedules=MemorySchedules(),
     )
 
 
@@ -44,6 +46,12 @@ def control(parts: Context) -> MemoryStore:
 def engine(parts: Context) -> MemoryEngine:
     assert isinstance(parts.engine, MemoryEngine)
     return parts.engine
+
+
+@pytest.fixture
+def schedules(parts: Context) -> MemorySchedules:
+    assert isinstance(parts.schedules, MemorySchedules)
+    return parts.schedules
 
 
 @pytest.fixture

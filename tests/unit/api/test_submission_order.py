@@ -142,9 +142,9 @@ class Looking(MemoryEngine):
 
     looks = 0
 
-    async def account_caps(self, tenant: str) -> Caps | None:
+    async def account_caps(self, tenant: str, schedule: str | None = None) -> Caps | None:
         self.looks += 1
-        return await super().account_caps(tenant)
+        return await super().account_caps(tenant, schedule)
 
 
 @pytest.fixture

@@ -14,13 +14,13 @@ from api import accounts
 from api.accounts import change_caps, follow_file, follow_once, open_account
 from api.app import make_app
 from api.context import Context
-from api.pools import pool_problems
 from api.problems import Problem
 from imagemill.caps import caps_of, set_caps
 from imagemill.domain.messages import AccountStart
 from imagemill.domain.places import caps_key
 from imagemill.domain.pools import Alias, Pool, Pools
 from imagemill.domain.tenant import AccountAsk, Caps
+from imagemill.pool_problems import pool_problems
 from imagemill.tenants import Tenants
 from tests.fakes.engine import MemoryEngine
 from tests.fakes.store import MemoryStore
