@@ -120,15 +120,15 @@ async def _thumbnail_or_original(parts: Context, key: str) -> str:
     return thumbnail
 
 
-def read_path(request: Request) -> tuple[str, int | None]:
-    """The custom id in a path, and the number of the image where it names one.
+def read_path(request: Request, below: str = "/v1/jobs/", of: str = "images") -> tuple[str, int | None]:
+    """The custom id in a path, and the number of the image where it names one of its ``images``.
 
     An id whose slashes were sent as they are is understood too, unless it ends like the path of an image.
     """
     raw = request.scope.get("raw_path") or quote(request.scope["path"]).encode()
     text = raw.decode("utf-8", "replace").partition("?")[0]
-    segments = text.partition("/v1/jobs/")[2].split("/")[2:]
-    if len(segments) > 2 and segments[-2] == "images" and NUMBER.fullmatch(segments[-1]):
+    segments = text.partition(below)[2].split("/")[2:]
+    if len(segments) > 2 and segments[-2] == of and NUMBER.fullmatch(segments[-1]):
         return unquote("/".join(segments[:-2])), int(segments[-1])
     return unquote("/".join(segments)), None
 

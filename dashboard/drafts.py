@@ -169,6 +169,10 @@ def read(draft: Draft, faults: Faults, *, cap: str | None = None) -> JobBody | N
         for fault in error.errors():
             place = "".join(f"/{part}" for part in fault["loc"])
             faults.add(field_of(place), worded(place, fault))
+        if draft.is_feed and draft.text("format") in ("", "csv", "jsonl"):  # no known feed, so it has none
+            for name in ("id", "prompt"):
+                if not draft.text(name).strip():
+                    faults.add(name, MISSING[name])
     except ItemsUnread as error:
         faults.add("items", str(error))
     return None
@@ -178,7 +182,7 @@ def blame(faults: Faults, error: InvalidInput) -> None:
     """Put what the API finds wrong beside the fields that it speaks of."""
     for place, what in error.problems[:200]:
         name = field_of(place)
-        shown = f"{_item(place)}{what}"
+        shown = MISSING["model"] if what.startswith("no model is named") else f"{_item(place)}{what}"
         faults.add(name, shown if name or not place else f"{place}: {what}")
 
 
@@ -242,6 +246,7 @@ MISSING = {
     "items": "list one item at least",
     "id": "write what an item's id is made of, such as {{ row.sku }}",
     "prompt": "write what to draw, such as Photo of {{ row.title }}",
+    "model": "choose a model",
     "limit_usd": "set a cap: what the job may cost at most",
 }
 """What to do about a field that is empty."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from itsdangerous import BadData, URLSafeTimedSerializer
+from itsdangerous import BadData, URLSafeSerializer, URLSafeTimedSerializer
 
 from api.context import Context
 from api.keys import is_same
@@ -51,6 +51,7 @@ class Seals:
         self._secret = secret
         self._sessions = URLSafeTimedSerializer(secret, salt="session")
         self._notes = URLSafeTimedSerializer(secret, salt="note")
+        self._images = URLSafeSerializer(secret, salt="image")
 
     def open(self, parts: Context, key: str) -> str:
         """The cookie of a new session for a key.
@@ -67,7 +68,7 @@ class Seals:
             assert found  # noqa: S101 - it has just been authenticated
             digest = found.digest
         said = {"key": key_id, "is": self._bound(digest), "id": secrets.token_urlsafe(12)}
-        return self._sessions.dumps(said)
+        return str(self._sessions.dumps(said))
 
     def read(self, parts: Context, cookie: str | None) -> Session | None:
         """The session of a cookie; None: there is none, it is not ours, or its key opens nothing any more."""
@@ -92,6 +93,18 @@ class Seals:
     def noted(self, cookie: str | None) -> object:
         """What was noted, in the last minute; None: nothing."""
         return _loaded(self._notes, cookie, 60)
+
+    def image(self, tenant: str, job: str, key: str, form: str) -> str:
+        """Says that an image of this job lies there; the same each time, so that browsers keep the image."""
+        return str(self._images.dumps([tenant, job, key, form]))
+
+    def image_of(self, tenant: str, job: str, said: str) -> tuple[str, str] | None:
+        """The key and the format of an image of this job; None: nobody here has said that."""
+        try:
+            whose, which, key, form = self._images.loads(said)
+        except (BadData, TypeError, ValueError):
+            return None
+        return (key, form) if (whose, which) == (tenant, job) else None
 
     def _bound(self, digest: bytes) -> str:
         return self._word("key", digest)

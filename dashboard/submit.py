@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from starlette.datastructures import UploadFile
@@ -17,10 +18,12 @@ from starlette.responses import Response
 
 from api.context import Context
 from api.estimates import validate
+from api.jobs import list_items
 from api.models import FileAnswer, JobBody
 from api.offers import ModelAnswer, list_models
 from api.problems import KEY_REUSED, Problem
 from api.receiving import FileFacts, checked_name, facts_of, receive, slots, type_of
+from api.status import status_of
 from api.submission import submit
 from api.validations import ValidationAnswer
 from dashboard.drafts import ENOUGH, Draft, Faults, blame, fields_of, read
@@ -31,6 +34,7 @@ from dashboard.viewer import Change, Changing, Looking, Parts, Viewer
 from dashboard.words import size
 from imagemill.domain.errors import EngineUnavailable, ImagemillError, InvalidInput, StoreError
 from imagemill.domain.ids import new_id
+from imagemill.domain.job_states import ENDED
 from imagemill.domain.places import facts_prefix
 from imagemill.domain.request import EXTENSIONS
 
@@ -75,7 +79,10 @@ async def submitted(request: Request, change: Changing, parts: Parts) -> Respons
     sheet = Sheet(_draft(change))
     step, _, value = change.text("do").partition(":")
     try:
-        await _take_file(request, change, parts, sheet)
+        try:
+            await _take_file(request, change, parts, sheet)
+        finally:
+            await change.form.close()
         sheet.draft, sheet.preview = await opened(parts, change.viewer.tenant, sheet.draft, sheet.faults)
         if done := await STEPS.get(step, _look)(Press(request, change.viewer, parts, value), sheet):
             return done
@@ -97,6 +104,7 @@ async def submitted(request: Request, change: Changing, parts: Parts) -> Respons
 async def live_preview(change: Changing, parts: Parts) -> Response:
     """The part of the page that shows prompts, for the script that keeps it fresh while somebody types."""
     sheet = Sheet(_draft(change))
+    await change.form.close()
     try:
         sheet.draft, sheet.preview = await opened(parts, change.viewer.tenant, sheet.draft, sheet.faults)
         sheet.preview = await previewed(parts, change.viewer.tenant, sheet.draft, sheet.preview, sheet.faults)
@@ -109,8 +117,10 @@ async def live_preview(change: Changing, parts: Parts) -> Response:
 async def trial_state(job: str, viewer: Looking, parts: Parts) -> Response:
     """The item that is being tried: how it stands, and its image once it is there."""
     status = await status_of(parts, viewer.tenant, job)
-    items = await list_items(parts, viewer.tenant, job, state=None, after=None, limit=1)
-    return fragment("submit_trial_state.html", job=status, item=items.data[0] if items.data else None)
+    items = await list_items(job=job, parts=parts, owner=viewer.tenant, limit=1)
+    item = items.data[0] if items.data else None
+    address = f"/jobs/{job}/items/{quote(item.custom_id, safe='')}" if item else None
+    return fragment("submit_trial_state.html", job=status, item=item, address=address, ended=ENDED)
 
 
 # --- the buttons ----------------------------------------------------------------------------------
@@ -208,9 +218,15 @@ STEPS: dict[str, Callable[[Press, Sheet], Awaitable[Response | None]]] = {
 
 
 def _draft(change: Change) -> Draft:
-    """What was typed; a key that is none is replaced."""
+    """What was typed; a key that is none is replaced.
+
+    Of another feed than the one that was read, the format is found out anew, unless it was said.
+    """
     draft = Draft(fields_of(change.form.multi_items()))
-    return draft if ONCE.fullmatch(draft.text("once")) else draft.with_(once=Draft.new().text("once"))
+    if not ONCE.fullmatch(draft.text("once")):
+        draft = draft.with_(once=Draft.new().text("once"))
+    other = draft.text("file_id") != draft.text("read_id")
+    return draft.with_(format="") if other and draft.text("format") == draft.text("read_format") else draft
 
 
 async def _take_file(request: Request, change: Change, parts: Context, sheet: Sheet) -> None:

@@ -1,6 +1,6 @@
 """Who looks at a page, and what that one may do: the dependencies of all routes of the dashboard."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -12,6 +12,9 @@ from api.problems import FORBIDDEN, Problem
 from dashboard.csrf import FIELD, HEADER, check_origin, check_word
 from dashboard.session import COOKIE, Sealing, Seals, Session
 from imagemill.domain.access import Caller, Scope
+
+A_PAGE = 50
+"""So many images go with one request for a page."""
 
 
 class NotLoggedIn(Exception):
@@ -100,6 +103,27 @@ async def looking(request: Request) -> Viewer:
     return viewer
 
 
+async def picturing(request: Request) -> Viewer:
+    """The same for what a page shows many of: they are counted apart, as so many a page.
+
+    Raises:
+        NotLoggedIn: nobody is logged in.
+        Problem: the key may not look, or sends too many requests.
+    """
+    session = await session_of(request)
+    if session is None:
+        raise NotLoggedIn
+    viewer = request.state.viewer = Viewer(session)
+    viewer.require("read")
+    limit = viewer.caller.requests_per_minute
+    if limit is not None:
+        apart = replace(
+            viewer.caller, key_id=f"{viewer.caller.key_id} images", requests_per_minute=limit * A_PAGE
+        )
+        parts_of(request).rates.count(apart, request.scope)
+    return viewer
+
+
 async def sending(request: Request) -> FormData:
     """The form that somebody who is logged in has sent from a page of this dashboard, read and checked.
 
@@ -149,4 +173,5 @@ async def _parts(request: Request) -> Context:
 Parts = Annotated[Context, Depends(_parts)]
 Anybody = Annotated[Viewer, Depends(anybody)]
 Looking = Annotated[Viewer, Depends(looking)]
+Picturing = Annotated[Viewer, Depends(picturing)]
 Changing = Annotated[Change, Depends(changing)]

@@ -123,6 +123,16 @@ def iso(time: datetime) -> str:
     return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
+def clock(time: datetime) -> str:
+    """``12:04:30``."""
+    return f"{time.astimezone(UTC):%H:%M:%S}"
+
+
+def pair(name: str) -> tuple[str, str]:
+    """A state as a choice."""
+    return name, state(name)
+
+
 def state(name: str) -> str:
     """``Completed with errors``."""
     return STATES.get(name, name.replace("_", " ").capitalize())
@@ -149,6 +159,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "moment": moment,
     "iso": iso,
     "state": state,
+    "clock": clock,
+    "pair": pair,
     "tone": tone,
     "plural": plural,
     "explain": explain,

@@ -21,6 +21,7 @@ from imagemill.domain.places import (
     request_key,
     results_key,
 )
+from imagemill.domain.renditions import Rendition
 from imagemill.inputs.reference import Rules
 from imagemill.templating.process import ProcessTemplating
 from imagemill.tenants import Tenants
@@ -69,6 +70,27 @@ async def test_items_are_written_in_chunks_of_500_with_their_price_and_names() -
     ]
     assert [item.index for item in planned(store, 1)] == list(range(500))
     assert planned(store, 2)[0].names == ["sku-1000/1.png"]
+
+
+@pytest.mark.parametrize("thumbnails", [True, False])
+async def test_each_item_says_which_copies_it_is_to_have(thumbnails: bool) -> None:
+    store = MemoryStore()
+    web = {"name": "web", "width": 100}
+    await store.put(request_key("t", "job_1"), submission(items=items(1), renditions=[web]))
+    planning = Planning(store, ProcessTemplating(), Catalogue.load(), thumbnails=thumbnails)
+    await ActivityEnvironment().run(planning.plan, PlanTask(job="job_1", tenant="t", run="r"))
+
+    [item] = planned(store)
+    assert (item.thumbnail, item.renditions) == (thumbnails, [Rendition.model_validate(web)])
+
+
+async def test_a_name_among_the_copies_is_a_bad_row() -> None:
+    store = MemoryStore()
+    said = [{"custom_id": "_thumbnails", "prompt": "x"}, {"custom_id": "b", "prompt": "x"}]
+    found = await plan(store, items=said)
+
+    assert found.invalid_rows == 1
+    assert "smaller copies" in str(planned(store)[0].problem)
 
 
 async def test_another_run_is_a_duplicate_and_the_same_run_plans_the_same_again() -> None:
