@@ -1,6 +1,7 @@
 """What the how-to pages tell a reader to type, typed: all marked blocks of a page, as one script."""
 
 import json
+import sys
 from pathlib import Path
 
 from PIL import Image
@@ -46,3 +47,14 @@ def test_cap_tenants(service: Service, tmp_path: Path) -> None:
 
     assert put == got == json.loads(page.split("```json\n")[1].split("```")[0])
     assert usage["object"] == "usage"
+
+
+async def test_command_line(service: Service, tmp_path: Path) -> None:
+    page = DOCS / "howto" / "command-line.md"
+    command = f'imagemill() {{ PYTHONPATH={DOCS.parent} {sys.executable} -m cli.main "$@"; }}\n'
+    typed(command + "".join(marked(page)), service.stack, tmp_path)
+
+    assert {path.name for path in tmp_path.glob("shop/*/*")} == {"square.webp", "banner.webp"}
+    assert said(tmp_path, "status.json")["state"] == "completed"
+    assert len((tmp_path / "items.jsonl").read_text().splitlines()) == 4
+    assert len((tmp_path / "items.csv").read_text().splitlines()) == 5
