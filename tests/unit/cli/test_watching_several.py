@@ -76,7 +76,9 @@ def test_lines_say_whose_they_are(watched: Any) -> None:
         line.split("  ")[0] + " " + line.split("  ")[1].strip() for line in result.stdout.splitlines()
     )
     assert lines == [f"{ONE} completed", f"{ONE} running", f"{TWO} completed_with_errors"]
-    assert result.stderr == "The job has ended as completed_with_errors.\n"
+    assert (
+        result.stderr == f"The job has ended as completed_with_errors; `imagemill status {TWO}` says more.\n"
+    )
 
 
 def test_a_line_of_json_for_each_change(watched: Any) -> None:
