@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+import dashboard
 from api import (
     described,
     events,
@@ -20,6 +21,9 @@ from api import (
     problems,
     retry,
     schedules,
+    sharing,
+    spending,
+    system,
     uploads,
     usage,
     validations,
@@ -51,9 +55,12 @@ ROUTERS = (
     jobs.router,
     retry.router,
     schedules.router,
+    sharing.router,
     validations.router,
     webhooks.router,
     usage.router,
+    spending.router,
+    system.router,
     offers.router,
     health.router,
 )
@@ -141,6 +148,7 @@ def make_app(context: Context | None = None) -> FastAPI:
     app.add_middleware(SecurityHeaders)
     for router in ROUTERS:
         app.include_router(router)
+    dashboard.install(app)
     polling.serve_first(app)
     described.describe(app)
     return app

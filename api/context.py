@@ -10,6 +10,7 @@ from fastapi import Request
 from api.coalescing import Coalescer
 from api.keys import Keyring, bearer, is_same, lacks
 from api.models import InvalidRows
+from api.previews import Previews
 from api.problems import FORBIDDEN, Problem
 from api.rate import RateLimits
 from api.snapshots import Snapshot
@@ -23,6 +24,7 @@ from imagemill.inputs.reference import Rules
 from imagemill.ports import Engine, ObjectStore, Schedules
 from imagemill.settings import WebhookSettings, WorkSettings
 from imagemill.starting import Starter
+from imagemill.templating.process import ProcessTemplating
 from imagemill.tenants import Tenants
 from imagemill.webhook_targets import TargetRules
 
@@ -61,6 +63,8 @@ class Context:
     """The caps that this process has told each tenant's account last."""
     seen: dict[str, tuple[Caps, float]] = field(default_factory=dict)
     """The caps that each tenant's account was seen to work by since, and when, by the monotonic clock."""
+    previews: Previews = field(default_factory=lambda: Previews(ProcessTemplating()))
+    """Renders templates for people who write them."""
     rates: RateLimits = field(default_factory=RateLimits)
     """How many requests each key may send."""
     schedules: Schedules | None = None

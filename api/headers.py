@@ -1,4 +1,7 @@
-"""What every answer says to a browser, errors included: show nothing, run nothing, keep nothing."""
+"""What every answer says to a browser, errors included: show nothing, run nothing, keep nothing.
+
+What an answer says of these by itself wins: the dashboard's pages show their own styles and images.
+"""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -10,10 +13,9 @@ ALWAYS = {
     "cross-origin-resource-policy": "same-origin",
 }
 BY_DEFAULT = {"cache-control": "no-store"}
-"""A route may say otherwise, such as ``private, no-cache`` beside an ETag."""
+"""A route may say ``private, no-cache`` beside an ETag."""
 
-_ALWAYS = [(name.encode(), value.encode()) for name, value in ALWAYS.items()]
-_NO_STORE = next((name.encode(), value.encode()) for name, value in BY_DEFAULT.items())
+_HEADERS = [(name.encode(), value.encode()) for name, value in (ALWAYS | BY_DEFAULT).items()]
 
 
 class SecurityHeaders:
@@ -37,7 +39,5 @@ class SecurityHeaders:
 
 
 def _guarded(said: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    for name, _ in said:
-        if name == _NO_STORE[0]:
-            return [*said, *_ALWAYS]
-    return [*said, *_ALWAYS, _NO_STORE]
+    names = {name for name, _ in said}
+    return [*said, *(header for header in _HEADERS if header[0] not in names)]

@@ -12,6 +12,7 @@ from api.meanings import MEANINGS
 from api.openapi_headers import headers
 from api.problems import KINDS, NOT_FOUND, Problem, problems
 from imagemill.domain.errors import ImagemillError, ObjectMissing
+from imagemill.ports import ObjectStore
 from imagemill.storage_probe import PROBE_KEY
 
 router = APIRouter()
@@ -64,7 +65,7 @@ async def readyz(response: Response, parts: Annotated[Context, Depends(context)]
     """
     found = {
         "engine": "ok" if await parts.engine.is_reachable() else "away",
-        "store": "ok" if await _store_answers(parts) else "away",
+        "store": "ok" if await store_answers(parts.control) else "away",
     }
     parts.tenants.look()
     if parts.tenants.problem:
@@ -118,9 +119,10 @@ def _marked(text: str) -> str:
     return "".join(f"<code>{word}</code>" if place % 2 else word for place, word in enumerate(words))
 
 
-async def _store_answers(parts: Context) -> bool:
+async def store_answers(store: ObjectStore) -> bool:
+    """Can a bucket be read?"""
     try:
-        await parts.control.head(PROBE_KEY)
+        await store.head(PROBE_KEY)
     except ObjectMissing:
         return True
     except ImagemillError:

@@ -34,14 +34,15 @@ class Keyring:
             Problem: there is no key among them, or none that is known and has not expired.
         """
         key = bearer(headers)
-        known = self._known(id_of(key))
+        known = self.find(id_of(key))
         if not is_same(key, known.digest if known else NOBODY) or known is None:
             raise _unauthorized(UNKNOWN)
-        if known.expires and known.expires <= datetime.now(UTC):
+        if known.expires and known.has_expired(datetime.now(UTC)):
             raise _unauthorized(f"this API key has expired, on {known.expires:%Y-%m-%d at %H:%M:%S} UTC")
         return known.caller
 
-    def _known(self, key_id: str) -> KnownKey | None:
+    def find(self, key_id: str) -> KnownKey | None:
+        """The key of that id, whose secret nobody has shown yet; it may have expired."""
         found = self._tenants.key(key_id)
         if found or not self._own or self._own.caller.key_id != key_id:
             return found

@@ -16,8 +16,12 @@ from api.problems import HEADERS_LARGE, QUERY_LONG, SLOW, TOO_LARGE, Problem, an
 MIB = 1024 * 1024
 JSON_BYTES = 32 * MIB
 FILE_BYTES = 5 * 1024 * MIB
+PAGE_BYTES = 64 * MIB
+"""Of the dashboard's submit form, with the feed in it; a larger feed is uploaded by itself."""
 FORM_BYTES = 64 * 1024
 """Of a form, what is not the file itself."""
+OPEN_FORMS = frozenset({"/login", "/logout", "/theme"})
+"""Forms of the dashboard that are read before anybody is known."""
 PART_BYTES = 16 * MIB
 LEAST_PART_BYTES = 5 * MIB
 """All parts but the last, by the rules of S3."""
@@ -187,8 +191,12 @@ def limit_of(path: str) -> int:
     """How many bytes the body of a request to this path may have."""
     if path == "/v1/files":
         return FILE_BYTES + FORM_BYTES
+    if path == "/submit":
+        return PAGE_BYTES
     if path.startswith("/v1/uploads/") and "/parts/" in path:
         return PART_BYTES
+    if path in OPEN_FORMS:
+        return FORM_BYTES
     return JSON_BYTES
 
 

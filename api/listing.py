@@ -150,7 +150,7 @@ async def list_jobs(
     """
     since = _milliseconds(submitted_after) if submitted_after else 0
     wanted = Wanted(state, name or None, _metadata(request), since)
-    return await page(parts, owner, wanted, _first_place(after, submitted_before), limit)
+    return await page(parts, owner, wanted, first_place(after, submitted_before), limit)
 
 
 async def page(parts: Context, tenant: str, wanted: Wanted, after: str, limit: int) -> JobList:
@@ -311,7 +311,7 @@ def _page(data: list[tuple[str, JobLine]], limit: int, goes_on_after: str | None
 # --- what was asked ------------------------------------------------------------------------------
 
 
-def _first_place(after: str | None, before: datetime | None) -> str:
+def first_place(after: str | None, before: datetime | None) -> str:
     """The place after which the page begins."""
     if after is not None and not _PLACE.fullmatch(after):
         raise Problem(MALFORMED, f"after: {after!r} is not the 'last' of a page of jobs")

@@ -46,24 +46,21 @@ async def get_usage(
 ) -> UsageAnswer:
     """Money by day, model and job, and what the caps leave, in the days of the tenant's time zone."""
     account = await account_of(parts, owner)
-    last = last or account.today
-    first = first or last.replace(day=1)
-    if not 0 <= (last - first).days <= MOST_DAYS or first.year < 2000 or last.year > 2999:
-        raise Problem(INVALID, f"from {first} to {last}: give 1 to {MOST_DAYS} days, in their order")
-    days = await _days(parts, account, first, last)
+    first, last = window_of(account, first, last)
+    days = await days_between(parts, account, first, last)
     models = merged(days.values())
     return UsageAnswer(
-        **_spend(total(models)),
+        **spend_fields(total(models)),
         tenant=owner,
         as_of=account.as_of or parts.now(),
         time_zone=account.caps.time_zone,
         first=first,
         last=last,
-        day=_window(account, "day", parts.now()),
-        month=_window(account, "month", parts.now()),
+        day=window_answer(account, "day", parts.now()),
+        month=window_answer(account, "month", parts.now()),
         leased_usd=format_usd(account.leased),
         days=[
-            DayAnswer(date=date.fromisoformat(day), models=_by_model(spent), **_spend(total(spent)))
+            DayAnswer(date=date.fromisoformat(day), models=_by_model(spent), **spend_fields(total(spent)))
             for day, spent in sorted(days.items())
         ],
         models=_by_model(models),
@@ -107,7 +104,22 @@ async def delete_caps(name: Whose, parts: Parts) -> CapsAnswer:
 # --- days ----------------------------------------------------------------------------------------
 
 
-async def _days(parts: Context, account: TenantAccount, first: date, last: date) -> dict[str, Spending]:
+def window_of(account: TenantAccount, first: date | None, last: date | None) -> tuple[date, date]:
+    """The days that are meant: this month up to today, where nothing else is said.
+
+    Raises:
+        Problem: they are too many, or in the wrong order.
+    """
+    last = last or account.today
+    first = first or last.replace(day=1)
+    if not 0 <= (last - first).days <= MOST_DAYS or first.year < 2000 or last.year > 2999:
+        raise Problem(INVALID, f"from {first} to {last}: give 1 to {MOST_DAYS} days, in their order")
+    return first, last
+
+
+async def days_between(
+    parts: Context, account: TenantAccount, first: date, last: date
+) -> dict[str, Spending]:
     """From the account, and of months that it keeps no more, from what it has saved."""
     known = {day[:7] for day in account.days} | {month(account.today)}
     days = dict(account.days)
@@ -140,7 +152,7 @@ async def _jobs(
     for holder, lease in islice(account.leases.items(), MOST_JOBS):
         summary = await parts.engine.job_summary(job_of(holder))
         name, state = (summary.name, summary.state) if summary else (None, "unknown")
-        yield JobSpendAnswer(id=job_of(holder), name=name, state=state, **_spend(lease.spend))
+        yield JobSpendAnswer(id=job_of(holder), name=name, state=state, **spend_fields(lease.spend))
     there = zone(account.caps.time_zone)
     since = datetime(first.year, first.month, first.day, tzinfo=there).astimezone(UTC)
     until = datetime(last.year, last.month, last.day, tzinfo=there) + timedelta(days=1)
@@ -166,18 +178,19 @@ def _ended(entry: dict[str, str | int | None]) -> JobSpendAnswer:
     )
     name = entry.get("name")
     return JobSpendAnswer(
-        id=str(entry["job"]), name=name and str(name), state=str(entry["state"]), **_spend(spend)
+        id=str(entry["job"]), name=name and str(name), state=str(entry["state"]), **spend_fields(spend)
     )
 
 
 # --- words ---------------------------------------------------------------------------------------
 
 
-def _window(account: TenantAccount, window: Window, now: datetime) -> WindowAnswer:
+def window_answer(account: TenantAccount, window: Window, now: datetime) -> WindowAnswer:
+    """What was spent in the window that is open now, and what is left of its cap."""
     cap = account.cap(window)
     end = end_of_day if window == "day" else end_of_month
     return WindowAnswer(
-        **_spend(total(account.spent_in(window))),
+        **spend_fields(total(account.spent_in(window))),
         limit_usd=None if cap is None else format_usd(cap),
         left_usd=None if cap is None else format_usd(account.left_in(window)),
         ends_at=end(now, account.caps.time_zone),
@@ -185,10 +198,11 @@ def _window(account: TenantAccount, window: Window, now: datetime) -> WindowAnsw
 
 
 def _by_model(spending: Mapping[str, Spend]) -> dict[str, SpendAnswer]:
-    return {model: SpendAnswer(**_spend(spend)) for model, spend in sorted(spending.items())}
+    return {model: SpendAnswer(**spend_fields(spend)) for model, spend in sorted(spending.items())}
 
 
-def _spend(spend: Spend) -> dict[str, str]:
+def spend_fields(spend: Spend) -> dict[str, str]:
+    """Money spent, as the answers have it."""
     return {"settled_usd": format_usd(spend.settled), "written_off_usd": format_usd(spend.written_off)}
 
 

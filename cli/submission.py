@@ -14,6 +14,10 @@ from cli.submit_options import Options
 FORMATS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 PACKED = ".gz"
 _VARIANT = re.compile(r"(?P<name>[\w-]+):(?P<size>auto|\d+x\d+)(?::(?P<quality>[a-z]+))?")
+_RENDITION = re.compile(
+    r"(?P<name>[a-z0-9-]+):(?P<width>\d+)(?:x(?P<height>\d+))?"
+    r"(?::(?P<format>webp|avif|jpeg|png))?(?::(?P<quality>\d+))?(?::(?P<fit>inside|cover|contain))?"
+)
 
 
 def manifest_format(path: Path, feed: str | None = None) -> str:
@@ -63,6 +67,7 @@ def manifest_body(options: Options, form: str) -> dict[str, Any]:
             "webhook": None if options.webhook is None else {"url": options.webhook},
             "metadata": notes(options.metadata or ()) or None,
             "pools": list(options.pools or ()) or None,
+            "renditions": [rendition(text) for text in options.renditions or ()] or None,
         }
     )
 
@@ -75,6 +80,19 @@ def variant(text: str | dict[str, Any]) -> dict[str, Any]:
     if found is None:
         raise typer.BadParameter(f"{text!r} is no variant; one looks like banner:1536x1024 or hero:auto:high")
     return _said(found.groupdict())
+
+
+def rendition(text: str | dict[str, Any]) -> dict[str, Any]:
+    """Reads `name:width[xheight][:format][:quality][:fit]`; a template may also have the rendition itself."""
+    if isinstance(text, dict):
+        return text
+    found = _RENDITION.fullmatch(text)
+    if found is None:
+        raise typer.BadParameter(
+            f"{text!r} is no rendition; one looks like web:800x800:webp:80 or card:600x400:avif:60:cover"
+        )
+    said = _said(found.groupdict())
+    return said | {name: int(said[name]) for name in ("width", "height", "quality") if name in said}
 
 
 def notes(words: Iterable[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ import typer
 from cli import completion
 
 CAP_OPTIONS = ("--limit-usd", "--cap")
-_NAMES = {"variants": "variant", "images": "image", "pools": "pool"}
+_NAMES = {"variants": "variant", "images": "image", "pools": "pool", "renditions": "rendition"}
 
 
 class Format(StrEnum):
@@ -95,6 +95,14 @@ class Options:
     quality: Annotated[str | None, typer.Option(help="The model's own names, or auto.")] = None
     format: Annotated[Format | None, typer.Option("--format", help="How images are encoded.")] = None
     n: Annotated[int | None, typer.Option(min=1, max=10, help="Images of each item.")] = None
+    renditions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rendition",
+            metavar="NAME:WIDTH[xHEIGHT][:FORMAT][:QUALITY][:FIT]",
+            help="A copy of each image in another size and format, as web:800x800:webp:80; repeatable.",
+        ),
+    ] = None
     key: Annotated[
         str | None, _template("--key", "Names of images: Liquid over custom_id, variant, n, ext.")
     ] = None

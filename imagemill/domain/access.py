@@ -166,6 +166,10 @@ class KnownKey:
     caller: Caller
     expires: datetime | None = None
 
+    def has_expired(self, now: datetime) -> bool:
+        """Does it open nothing any more?"""
+        return self.expires is not None and self.expires <= now
+
 
 class Roll:
     """All tenants that a file names, and their keys by id."""

@@ -149,5 +149,10 @@ def _within(path: str, allowed: str) -> bool:
     return path.startswith(allowed.rstrip("/") + "/")
 
 
+def is_file(text: str) -> bool:
+    """Is it the id of an uploaded file?"""
+    return bool(_FILE.fullmatch(text))
+
+
 def _bucket_problem(bucket: str) -> str:
     return f"objects of the bucket {bucket!r} may not be read here; an operator allows it, or upload the file"

@@ -4,6 +4,8 @@ import json
 import sys
 from pathlib import Path
 
+from PIL import Image
+
 from tests.acceptance.service import Service
 from tests.pages import DOCS, marked, typed
 
@@ -25,6 +27,18 @@ async def test_retries_and_idempotency(service: Service, tmp_path: Path) -> None
     assert child["retry_of"] == first["id"]
     status = await service.status(str(child["id"]))
     assert (status["items"]["total"], status["items"]["blocked"]) == (1, 1)
+
+
+def test_renditions_and_galleries(service: Service, tmp_path: Path) -> None:
+    run("renditions-and-galleries", service, tmp_path)
+
+    sizes = {"thumbnail": (320, 320), "web": (800, 800), "card": (600, 400), "feed": (500, 500)}
+    for name, size in sizes.items():
+        with Image.open(tmp_path / f"chair-{name}") as image:
+            assert image.size == size
+    assert 'alt="lamp"' in (tmp_path / "gallery.html").read_text()
+    with Image.open(tmp_path / "contact-sheet.webp") as image:
+        assert image.format == "WEBP"
 
 
 def test_cap_tenants(service: Service, tmp_path: Path) -> None:

@@ -11,13 +11,15 @@ from imagemill.domain.messages import (
     BudgetSignal,
     Estimated,
     EstimateTask,
+    GalleryTask,
     InspectedChunk,
     JobStart,
     WebhookSignal,
 )
+from imagemill.domain.pace import Pace
 from imagemill.domain.tenant import AccountAsk, Caps, TenantAccount
 from imagemill.domain.webhook_messages import WebhookStart
-from imagemill.ports import FoundJob, FoundJobs, JobSearch, Life, Memo
+from imagemill.ports import FoundJob, FoundJobs, JobSearch, Life, Memo, QueueKind, QueueState
 
 
 class MemoryEngine:
@@ -29,8 +31,12 @@ class MemoryEngine:
         budgets: what each job's cap was set to, in order.
         webhooks: what each job's webhook was changed to be told, in order.
         deliveries: the deliveries that were started, in order, and whether again.
+        galleries: the jobs whose galleries were asked for.
+        makes_galleries: are they made in time?
         estimated: what the next estimate answers; None: it takes too long.
         told: what accounts were told, in order.
+        paces: what each pool's workers go by, by the id of its workflow.
+        queues: how task queues stand, by name and kind; others are empty.
         visible: what the list of jobs says of them, where it is behind.
         started: when jobs were started, if that was not when they were submitted.
         cut_off: jobs that were ended from outside.
@@ -60,11 +66,15 @@ class MemoryEngine:
         self.webhooks: list[tuple[str, WebhookSignal]] = []
         self.deliveries: list[tuple[WebhookStart, bool]] = []
         self.estimated: Estimated | None = None
+        self.galleries: list[str] = []
+        self.makes_galleries = True
         self.lives: dict[str, Life] = {}
         self.accounts: dict[str, TenantAccount] = {}
         self.caps: dict[str, Caps] = {}
         self.told: list[tuple[AccountStart, AccountAsk | Caps | None]] = []
         self.swept: list[str] = []
+        self.paces: dict[str, Pace] = {}
+        self.queues: dict[tuple[str, str], QueueState] = {}
         self.away = 0
         self.starts_away = 0
         self.reachable = True
@@ -170,6 +180,11 @@ class MemoryEngine:
         self._arrive()
         return self.estimated
 
+    async def make_gallery(self, task: GalleryTask, seconds: float) -> bool:
+        self._arrive()
+        self.galleries.append(task.job)
+        return self.makes_galleries
+
     async def life_of(self, workflow_id: str) -> Life | None:
         self._arrive()
         return self.lives.get(workflow_id)
@@ -197,6 +212,14 @@ class MemoryEngine:
     async def inspect_chunk(self, job: str, chunk: int) -> InspectedChunk:
         self._arrive()
         return self.inspected.get((job, chunk), InspectedChunk(running=False))
+
+    async def pace(self, workflow_id: str) -> Pace | None:
+        self._arrive()
+        return self.paces.get(workflow_id)
+
+    async def queue_state(self, name: str, kind: QueueKind) -> QueueState:
+        self._arrive()
+        return self.queues.get((name, kind), QueueState(name, kind))
 
     async def is_reachable(self) -> bool:
         return self.reachable

@@ -1,0 +1,317 @@
+"""What somebody has typed into the submit form, as the submission that it means.
+
+A draft is the form's fields as they were sent: it is shown again as it is, whatever is wrong with it. What
+is wrong is told by field, so that it can be said beside it.
+"""
+
+import json
+import re
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from api.models import INLINE_ITEMS, JobBody
+from imagemill.domain.errors import InvalidInput
+
+SETTINGS = ("model", "size", "quality", "output_format", "background")
+VARIANT_FIELDS = ("name", "size", "quality", "words")
+RENDITION_FIELDS = ("name", "width", "height", "fit", "format")
+MOST_ROWS = 20
+"""Variants, and renditions, that the form has room for; the API takes more."""
+
+ENOUGH = "999999999"
+"""The cap of an estimate that is asked for before one is known."""
+
+DEFAULTS = {
+    "source": "file",
+    "output_format": "webp",
+    "on_exhausted": "hold",
+    "on_unknown": "retry",
+    "priority": "3",
+    "encoding": "auto",
+    "reuse": "none",
+}
+"""What the form says before anything is typed."""
+
+_PLACE = re.compile(r"^/(?P<at>[a-z_]+)(?:/(?P<rest>.*))?$")
+
+
+@dataclass(slots=True)
+class Faults:
+    """What is wrong: by field, and what belongs to none."""
+
+    fields: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    others: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.fields or self.others)
+
+    def add(self, name: str | None, what: str) -> None:
+        """One more; None: it belongs to no field."""
+        where = self.others if name is None else self.fields[name]
+        if what not in where:
+            where.append(what)
+
+    def of(self, name: str) -> str | None:
+        """What is wrong with a field, in words."""
+        return "; ".join(self.fields[name][:3]) if self.fields.get(name) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The fields of the form, as they were sent."""
+
+    said: Mapping[str, str]
+
+    @classmethod
+    def new(cls) -> "Draft":
+        """An empty form, with a key under which it makes one job however often it is sent."""
+        return cls({**DEFAULTS, "once": secrets.token_urlsafe(18)})
+
+    def text(self, name: str) -> str:
+        """A field; empty where it was not sent."""
+        return self.said.get(name, "")
+
+    def with_(self, **said: str) -> "Draft":
+        """The same with other words in some fields."""
+        return Draft({**self.said, **said})
+
+    def rows(self, kind: str, names: Sequence[str]) -> list[dict[str, str]]:
+        """The rows of a small table in the form, such as ``variant-0-name``, up to the last in use."""
+        found = [{name: self.text(f"{kind}-{n}-{name}") for name in names} for n in range(MOST_ROWS)]
+        used = [n for n, row in enumerate(found) if any(row.values())]
+        return found[: used[-1] + 1] if used else []
+
+    @property
+    def variants(self) -> list[dict[str, str]]:
+        """Pictures of each row."""
+        return self.rows("variant", VARIANT_FIELDS)
+
+    @property
+    def renditions(self) -> list[dict[str, str]]:
+        """Copies of each image."""
+        return self.rows("rendition", RENDITION_FIELDS)
+
+    @property
+    def is_feed(self) -> bool:
+        """Is it a feed that items are made of, or are they listed?"""
+        return self.text("source") != "items"
+
+    # --- as a submission ----------------------------------------------------------------------
+
+    def raw(self, *, cap: str | None = None) -> dict[str, Any]:
+        """The submission that is meant, not yet checked; ``cap`` instead of the one that was typed."""
+        said: dict[str, Any] = {
+            "defaults": self._defaults(),
+            "budget": _said(
+                limit_usd=cap or _usd(self.text("limit_usd")), on_exhausted=self.text("on_exhausted")
+            ),
+            **_said(
+                name=self.text("name").strip(),
+                on_unknown=self.text("on_unknown"),
+                priority=_number(self.text("priority")),
+                pools=[self.text("pool")] if self.text("pool") else [],
+            ),
+        }
+        if self.text("key"):
+            said["output"] = {"key": self.text("key")}
+        if self.text("webhook_url").strip():
+            said["webhook"] = {"url": self.text("webhook_url").strip()}
+        said |= self._later_fields()
+        said |= (
+            {"manifest": self.manifest()} if self.is_feed else {"items": list(items_of(self.text("items")))}
+        )
+        return said
+
+    def manifest(self) -> dict[str, Any]:
+        """The feed and its templates."""
+        return _said(
+            file_id=self.text("file_id") or None,
+            format=self.text("format") or "csv",
+            encoding=self.text("encoding"),
+            id=self.text("id"),
+            prompt=self.text("prompt"),
+            where=self.text("where"),
+            images=[line for line in self.text("images").splitlines() if line.strip()],
+            mask=self.text("mask"),
+            markup=self.text("markup"),
+            variants=[_said(**row) for row in self.variants],
+        )
+
+    def _defaults(self) -> dict[str, Any]:
+        settings = {name: self.text(name).strip() for name in SETTINGS}
+        return _said(**settings, n=_number(self.text("n")))
+
+    def _later_fields(self) -> dict[str, Any]:
+        """Fields that a submission has where the service can do it."""
+        known = JobBody.model_fields
+        said: dict[str, Any] = {}
+        if "reuse" in known and self.text("reuse") not in ("", "none"):
+            said["reuse"] = self.text("reuse")
+        if "renditions" in known and self.renditions:
+            said["renditions"] = [_rendition(row) for row in self.renditions]
+        return said
+
+    def body(self, *, cap: str | None = None) -> JobBody:
+        """The submission. Raises Wrong: it is none; says by field what is missing."""
+        return JobBody.model_validate(self.raw(cap=cap))
+
+
+def read(draft: Draft, faults: Faults, *, cap: str | None = None) -> JobBody | None:
+    """The submission of a draft; None: it is none, and the faults say why."""
+    try:
+        return draft.body(cap=cap)
+    except ValidationError as error:
+        for fault in error.errors():
+            place = "".join(f"/{part}" for part in fault["loc"])
+            faults.add(field_of(place), worded(place, fault))
+        if draft.is_feed and draft.text("format") in ("", "csv", "jsonl"):  # no known feed, so it has none
+            for name in ("id", "prompt"):
+                if not draft.text(name).strip():
+                    faults.add(name, MISSING[name])
+    except ItemsUnread as error:
+        faults.add("items", str(error))
+    return None
+
+
+def blame(faults: Faults, error: InvalidInput) -> None:
+    """Put what the API finds wrong beside the fields that it speaks of."""
+    for place, what in error.problems[:200]:
+        name = field_of(place)
+        shown = MISSING["model"] if what.startswith("no model is named") else f"{_item(place)}{what}"
+        faults.add(name, shown if name or not place else f"{place}: {what}")
+
+
+WHOLE = {"output": "key", "webhook": "webhook_url", "pools": "pool"} | {
+    name: name for name in ("items", "name", "priority", "on_unknown", "reuse")
+}
+"""Fields of the form that stand for a whole part of the submission."""
+PARTS = {"defaults": "model", "budget": "limit_usd"}
+"""Parts whose fields are the form's, and the one that is meant where none is named."""
+
+
+def field_of(place: str) -> str | None:
+    """The field of the form that a JSON pointer into the submission, or a line of the feed, speaks of."""
+    if place.startswith(("line ", "manifest")):
+        return "file"
+    found = _PLACE.match(place)
+    if not found:
+        return None
+    at, rest = found["at"], (found["rest"] or "").split("/")
+    if at == "renditions" or (at == "manifest" and rest[0] == "variants"):
+        return _row_field(at, rest)
+    if at == "manifest":
+        return _manifest_field(rest[0])
+    return (rest[0] or PARTS[at]) if at in PARTS else WHOLE.get(at)
+
+
+def _manifest_field(name: str) -> str | None:
+    if name in ("file_id", "source", ""):
+        return "file"
+    return (
+        name if name in ("format", "encoding", "id", "prompt", "where", "images", "mask", "markup") else None
+    )
+
+
+def _row_field(at: str, rest: Sequence[str]) -> str:
+    """The cell of a table: ``variant-0-name``, or its first one."""
+    kind = "rendition" if at == "renditions" else "variant"
+    steps = list(rest if at != "manifest" else rest[1:])
+    number = steps[0] if steps and steps[0].isdigit() else "0"
+    name = steps[1] if len(steps) > 1 else "name"
+    return f"{kind}-{number}-{name}"
+
+
+def _item(place: str) -> str:
+    """Which of the listed items it is, counted from 1, if it is one."""
+    parts = place.split("/")
+    return f"item {int(parts[2]) + 1}: " if place.startswith("/items/") and parts[2].isdigit() else ""
+
+
+def worded(place: str, fault: Mapping[str, Any]) -> str:
+    """What is wrong, in words for a person."""
+    if fault["type"] == "missing" or (fault["type"] == "string_too_short" and not fault["input"]):
+        words = MISSING.get(field_of(place) or "", "this is needed")
+        return f"{_item(place)}{words}"
+    text = str(fault["msg"]).removeprefix("Value error, ")
+    return f"{_item(place)}{text}"
+
+
+MISSING = {
+    "file": "choose a feed, or upload one",
+    "items": "list one item at least",
+    "id": "write what an item's id is made of, such as {{ row.sku }}",
+    "prompt": "write what to draw, such as Photo of {{ row.title }}",
+    "model": "choose a model",
+    "limit_usd": "set a cap: what the job may cost at most",
+}
+"""What to do about a field that is empty."""
+
+
+# --- items that are listed ------------------------------------------------------------------------
+
+
+class ItemsUnread(ValueError):
+    """A line of the listed items can't be read."""
+
+
+def items_of(text: str) -> Iterator[dict[str, Any]]:
+    """One item a line: a JSON object, an id and a prompt with a tab between, or a prompt alone.
+
+    Raises:
+        ItemsUnread: a line begins like JSON and is none.
+    """
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    if len(lines) > INLINE_ITEMS:
+        raise ItemsUnread(f"{len(lines):,} lines; above {INLINE_ITEMS:,} items, upload them as a feed")
+    for number, line in lines:
+        yield _item_of(number, line)
+
+
+def _item_of(number: int, line: str) -> dict[str, Any]:
+    if not line.startswith("{"):
+        name, tab, prompt = line.partition("\t")
+        return {"custom_id": name.strip(), "prompt": prompt.strip()} if tab else _numbered(number, line)
+    try:
+        item = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ItemsUnread(f"line {number} begins like JSON, but is none: {error}") from None
+    return item if isinstance(item, dict) else _numbered(number, line)
+
+
+def _numbered(number: int, prompt: str) -> dict[str, Any]:
+    return {"custom_id": f"item-{number}", "prompt": prompt}
+
+
+# --- words as values ------------------------------------------------------------------------------
+
+
+def _said(**values: Any) -> dict[str, Any]:
+    """What was said; what was left empty is left out."""
+    return {name: value for name, value in values.items() if value not in ("", None, [])}
+
+
+def _number(text: str) -> int | str:
+    """A number, or what was typed instead of one, for the API to refuse."""
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
+
+
+def _usd(text: str) -> str:
+    """A sum without what people put around it: ``$1,250.00``."""
+    text = text.strip().removeprefix("$").strip()
+    return text.replace(",", "") if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", text) else text
+
+
+def _rendition(row: Mapping[str, str]) -> dict[str, Any]:
+    numbers = {name: _number(row[name]) for name in ("width", "height")}
+    return _said(**(dict(row) | numbers))
+
+
+def fields_of(form: Iterable[tuple[str, Any]]) -> dict[str, str]:
+    """The fields of a form that are text, with one kind of line end."""
+    return {name: value.replace("\r\n", "\n") for name, value in form if isinstance(value, str)}

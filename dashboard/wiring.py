@@ -1,0 +1,44 @@
+"""Puts the dashboard on the application."""
+
+from fastapi import FastAPI
+
+from dashboard import (
+    actions,
+    assets,
+    failures,
+    images,
+    items,
+    job,
+    jobs,
+    login,
+    spend,
+    submit,
+    system,
+    webhooks,
+)
+from dashboard.samples import Samples
+from dashboard.session import Sealing
+
+ROUTERS = (
+    assets.router,
+    login.router,
+    jobs.router,
+    images.router,
+    items.router,
+    actions.router,
+    job.router,
+    submit.router,
+    spend.router,
+    webhooks.router,
+    system.router,
+)
+
+
+def install(app: FastAPI) -> None:
+    """Its routes, beside those of the API; its errors as pages."""
+    app.state.sealing = Sealing()
+    app.state.failures = login.Failures()
+    app.state.samples = Samples()
+    for router in ROUTERS:
+        app.include_router(router, include_in_schema=False)
+    failures.install(app)
