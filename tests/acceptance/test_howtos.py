@@ -77,6 +77,7 @@ async def test_schedules(service: Service, tmp_path: Path) -> None:
 
 
 async def test_command_line(service: Service, tmp_path: Path) -> None:
+def test_command_line(service: Service, tmp_path: Path) -> None:
     page = DOCS / "howto" / "command-line.md"
     command = f'imagemill() {{ PYTHONPATH={DOCS.parent} {sys.executable} -m cli.main "$@"; }}\n'
     typed(command + "".join(marked(page)), service.stack, tmp_path)
