@@ -14,7 +14,6 @@ from imagemill.domain.errors import EngineUnavailable, ObjectMissing
 from imagemill.domain.item import TERMINAL, Attempt, ItemRecord, ItemResult, ItemState, PlannedItem
 from imagemill.domain.job import JobSummary
 from imagemill.domain.job_states import ENDED
-from imagemill.domain.lines import from_lines
 from imagemill.domain.messages import chunk_workflow_id
 from imagemill.domain.money import format_usd
 from imagemill.domain.places import CHUNK_ITEMS, plan_key, results_key
@@ -72,9 +71,11 @@ class Items:
                 if mark in line:
                     yield ItemResult.model_validate_json(line)
         elif state in (None, "pending") or not self._waits(chunk):
-            plan = (await self.plan(chunk)).splitlines()[first:]
-            for result in await self.told(chunk, from_lines(PlannedItem, plan)):
-                yield result
+            known = await self._known(chunk)
+            for index, line in enumerate((await self.plan(chunk)).splitlines()[first:], first):
+                record = known.get(index)
+                if state is None or record is None or record.state == state:
+                    yield self._result(PlannedItem.model_validate_json(line), record)
 
     def _waits(self, chunk: int) -> bool:
         """Has nothing been done about any item of a chunk that has no results?"""
@@ -95,15 +96,11 @@ class Items:
     async def told(self, chunk: int, items: list[PlannedItem]) -> list[ItemResult]:
         """What has become of items of a chunk that has no results."""
         known = await self._known(chunk)
-        return [
-            result_of(
-                item,
-                known.get(item.index) or _untouched(item, self._summary),
-                self._parts.prefix,
-                self._job,
-            )
-            for item in items
-        ]
+        return [self._result(item, known.get(item.index)) for item in items]
+
+    def _result(self, item: PlannedItem, record: ItemRecord | None) -> ItemResult:
+        record = record or _untouched(item, self._summary)
+        return result_of(item, record, self._parts.prefix, self._job)
 
     async def ask_around(self) -> None:
         """Find out whether a worker answers, before an answer begins that can't be taken back."""
