@@ -61,6 +61,31 @@ class Faults:
         return "; ".join(self.fields[name][:3]) if self.fields.get(name) else None
 
 
+def typed_job(job: Mapping[str, Any]) -> dict[str, str]:
+    """The fields of the form that would say a submission, as far as it has fields for it."""
+    manifest = job.get("manifest") or {}
+    found = {kind: at for kind, at in (manifest.get("source") or {}).items() if isinstance(at, str)}
+    typed: dict[str, Any] = {
+        "source": "file" if manifest else "items",
+        "items": "\n".join(json.dumps(item, ensure_ascii=False) for item in job.get("items") or ()),
+        **{name: manifest.get(name) for name in ("file_id", "format", "encoding", "id", "prompt", "where")},
+        **{name: manifest.get(name) for name in ("mask", "markup")},
+        "images": "\n".join(manifest.get("images") or ()),
+        **{name: (job.get("defaults") or {}).get(name) for name in (*SETTINGS, "n")},
+        **(job.get("budget") or {}),
+        "s_source": next(iter(found), None),
+        "s_source_at": next(iter(found.values()), None),
+        "key": (job.get("output") or {}).get("key"),
+        "webhook_url": (job.get("webhook") or {}).get("url"),
+        "pool": next(iter(job.get("pools") or ()), None),
+        **{name: job.get(name) for name in ("name", "on_unknown", "priority", "reuse")},
+    }
+    for kind, rows in (("variant", manifest.get("variants")), ("rendition", job.get("renditions"))):
+        for n, row in enumerate(rows or ()):
+            typed |= {f"{kind}-{n}-{name}": value for name, value in row.items()}
+    return {name: str(value) for name, value in typed.items() if value is not None}
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """The fields of the form, as they were sent."""
@@ -107,10 +132,10 @@ class Draft:
         """The submission that is meant, not yet checked; ``cap`` instead of the one that was typed."""
         said: dict[str, Any] = {
             "defaults": self._defaults(),
-            "budget": _said(
-                limit_usd=cap or _usd(self.text("limit_usd")), on_exhausted=self.text("on_exhausted")
+            "budget": said_of(
+                limit_usd=cap or usd(self.text("limit_usd")), on_exhausted=self.text("on_exhausted")
             ),
-            **_said(
+            **said_of(
                 name=self.text("name").strip(),
                 on_unknown=self.text("on_unknown"),
                 priority=_number(self.text("priority")),
@@ -129,8 +154,8 @@ class Draft:
 
     def manifest(self) -> dict[str, Any]:
         """The feed and its templates."""
-        return _said(
-            file_id=self.text("file_id") or None,
+        return said_of(
+            **self._feed(),
             format=self.text("format") or "csv",
             encoding=self.text("encoding"),
             id=self.text("id"),
@@ -139,12 +164,19 @@ class Draft:
             images=[line for line in self.text("images").splitlines() if line.strip()],
             mask=self.text("mask"),
             markup=self.text("markup"),
-            variants=[_said(**row) for row in self.variants],
+            variants=[said_of(**row) for row in self.variants],
         )
+
+    def _feed(self) -> dict[str, Any]:
+        """The feed itself, or of a schedule where each run finds its own."""
+        kind, at = self.text("s_source"), self.text("s_source_at").strip()
+        if self.text("s_every") and kind in ("newest", "url"):
+            return {"source": {kind: at}}
+        return {"file_id": self.text("file_id") or None}
 
     def _defaults(self) -> dict[str, Any]:
         settings = {name: self.text(name).strip() for name in SETTINGS}
-        return _said(**settings, n=_number(self.text("n")))
+        return said_of(**settings, n=_number(self.text("n")))
 
     def _later_fields(self) -> dict[str, Any]:
         """Fields that a submission has where the service can do it."""
@@ -290,7 +322,7 @@ def _numbered(number: int, prompt: str) -> dict[str, Any]:
 # --- words as values ------------------------------------------------------------------------------
 
 
-def _said(**values: Any) -> dict[str, Any]:
+def said_of(**values: Any) -> dict[str, Any]:
     """What was said; what was left empty is left out."""
     return {name: value for name, value in values.items() if value not in ("", None, [])}
 
@@ -301,7 +333,7 @@ def _number(text: str) -> int | str:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
 
 
-def _usd(text: str) -> str:
+def usd(text: str) -> str:
     """A sum without what people put around it: ``$1,250.00``."""
     text = text.strip().removeprefix("$").strip()
     return text.replace(",", "") if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", text) else text
@@ -309,7 +341,7 @@ def _usd(text: str) -> str:
 
 def _rendition(row: Mapping[str, str]) -> dict[str, Any]:
     numbers = {name: _number(row[name]) for name in ("width", "height")}
-    return _said(**(dict(row) | numbers))
+    return said_of(**(dict(row) | numbers))
 
 
 def fields_of(form: Iterable[tuple[str, Any]]) -> dict[str, str]:

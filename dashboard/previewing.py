@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import get_args
 
 from pydantic import ValidationError
@@ -13,8 +14,10 @@ from api.models import ManifestBody
 from api.previews import MOST_ROWS, Feed, PreviewRow, PreviewsBusy, feed_of, sample
 from dashboard.drafts import Draft, Faults, ItemsUnread, blame, field_of, items_of, worded
 from imagemill.domain.errors import InvalidInput
-from imagemill.domain.job import Encoding, Format, Manifest
-from imagemill.templating.check import Hints, template_problems
+from imagemill.domain.job import Encoding, Format, Manifest, ScheduledRun
+from imagemill.domain.schedules import RUN, run_values
+from imagemill.domain.windows import zone
+from imagemill.templating.check import ROW, Hints, template_problems
 
 ROWS = 4
 """So many rows are shown."""
@@ -91,14 +94,17 @@ async def previewed(
     manifest = _manifest(draft, faults)
     if manifest is None or preview.feed is None:
         return preview
-    wrong = await asyncio.to_thread(_template_faults, manifest, preview.feed.columns)
+    run = first_run(draft) if draft.text("s_every") else {}
+    wrong = await asyncio.to_thread(_template_faults, manifest, preview.feed.columns, tuple(run))
     for name, what in wrong:
         faults.add(name, what)
     if wrong:
         return preview
     first = preview.feed.rows[:rows]
     try:
-        shown = await parts.previews.rendered(tenant, first, templates_of(manifest), manifest.where or None)
+        shown = await parts.previews.rendered(
+            tenant, first, templates_of(manifest), manifest.where or None, more=run
+        )
     except PreviewsBusy as busy:
         return replace(preview, trouble=str(busy))
     return replace(preview, rows=[_row(each, manifest) for each in shown])
@@ -129,13 +135,25 @@ def _manifest(draft: Draft, faults: Faults) -> Manifest | None:
     return None
 
 
-def _template_faults(manifest: Manifest, columns: Sequence[str] | None) -> list[tuple[str, str]]:
+def first_run(draft: Draft) -> dict[str, object]:
+    """What templates of a schedule see besides the row: as if it ran now for the first time."""
+    there = draft.text("s_zone").strip() or "UTC"
+    try:
+        zone(there)
+    except ValueError:
+        there = "UTC"
+    return {RUN: run_values(ScheduledRun(schedule="", number=1, at=datetime.now(UTC), time_zone=there))}
+
+
+def _template_faults(
+    manifest: Manifest, columns: Sequence[str] | None, more: Sequence[str]
+) -> list[tuple[str, str]]:
     hints = Hints()
     texts = templates_of(manifest) | ({"where": manifest.where} if manifest.where else {})
     return [
         (name.partition("/")[0], what)
         for name, text in texts.items()
-        for what in template_problems(text, columns=columns, hints=hints)
+        for what in template_problems(text, columns=columns, names=(ROW, *more), hints=hints)
     ]
 
 

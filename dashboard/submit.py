@@ -9,26 +9,31 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from api.context import Context
 from api.estimates import validate
 from api.jobs import list_items
-from api.models import FileAnswer, JobBody
+from api.models import FileAnswer, JobBody, ManifestBody
 from api.offers import ModelAnswer, list_models
-from api.problems import KEY_REUSED, Problem
+from api.problems import KEY_REUSED, NOT_FOUND, Problem
 from api.receiving import FileFacts, checked_name, facts_of, receive, slots, type_of
+from api.schedule_models import SCHEDULE_ID, PreviewAnswer, SchedulePatch
+from api.schedules import change_schedule, create_schedule, get_schedule
 from api.status import status_of
 from api.submission import submit
 from api.validations import ValidationAnswer
-from dashboard.drafts import ENOUGH, Draft, Faults, blame, fields_of, read
+from dashboard.drafts import ENOUGH, Draft, Faults, blame, fields_of, read, typed_job
 from dashboard.pages import fragment, page, then
 from dashboard.previewing import Preview, opened, previewed
+from dashboard.schedules import choices, times_of
+from dashboard.timetables import DEFAULTS as TIMES
+from dashboard.timetables import EVERY, KEPT, schedule_field, schedule_of, spec_of
 from dashboard.trials import Trial, buy, trial_of
 from dashboard.viewer import Change, Changing, Looking, Parts, Viewer
 from dashboard.words import size
@@ -60,15 +65,28 @@ class Sheet:
     bought: str | None = None
     """The job of a trial that was bought."""
     status: int = 200
+    times: PreviewAnswer | None = None
     place: str | None = None
     """Which part of the page the button was about."""
 
 
 @router.get("/submit")
-async def submit_page(request: Request, viewer: Looking, parts: Parts, file: str = "") -> Response:
-    """An empty form; ``file``: with that feed."""
+async def submit_page(
+    *,
+    request: Request,
+    viewer: Looking,
+    parts: Parts,
+    file: str = "",
+    every: str = "",
+    schedule: Annotated[str, Query(pattern=f"^$|{SCHEDULE_ID}")] = "",
+) -> Response:
+    """An empty form; with that feed; for a new schedule; or with what a schedule submits, to be changed."""
     viewer.require("submit")
-    sheet = Sheet(Draft.new().with_(file_id=file))
+    draft = Draft.new().with_(file_id=file, s_every=every if every in EVERY else "", **TIMES)
+    if schedule:
+        found = await get_schedule(schedule, parts, viewer.tenant)
+        draft = draft.with_(**typed_job(found.job), schedule=found.id, s_name=found.name, s_every=KEPT)
+    sheet = Sheet(draft)
     sheet.draft, sheet.preview = await opened(parts, viewer.tenant, sheet.draft, sheet.faults)
     return await _shown(request, viewer, parts, sheet)
 
@@ -196,6 +214,54 @@ async def _go(press: Press, sheet: Sheet) -> Response | None:
     return await then(press.request, f"/jobs/{accepted.job}", words)
 
 
+async def _times(press: Press, sheet: Sheet) -> None:
+    """When a schedule of it would run."""
+    await _look(press, sheet)
+    sheet.place = "instead"
+    sheet.times = await times_of(press.parts, press.viewer, sheet.draft, sheet.faults)
+
+
+async def _schedule(press: Press, sheet: Sheet) -> Response | None:
+    """Instead of a job, make a schedule of it."""
+    body, spec = read(sheet.draft, sheet.faults), spec_of(sheet.draft, sheet.faults)
+    made = body and spec and schedule_of(sheet.draft, spec, sheet.draft.raw(), sheet.faults)
+    if not made or sheet.faults:
+        await _look(press, sheet)
+        sheet.place = None
+        return None
+    try:
+        key = f"{sheet.draft.text('once')}-schedule"
+        found = await create_schedule(made, Response(), press.parts, press.tenant, key)
+    except InvalidInput as error:
+        _blame_schedule(sheet, error)
+        return None
+    return await then(press.request, f"/schedules/{found.id}", "The schedule is made.")
+
+
+async def _save(press: Press, sheet: Sheet) -> Response | None:
+    """Change what a schedule submits."""
+    body = read(sheet.draft, sheet.faults)
+    if body is None or sheet.faults:
+        await _look(press, sheet)
+        sheet.place = None
+        return None
+    schedule = sheet.draft.text("schedule")
+    if not re.fullmatch(SCHEDULE_ID, schedule):
+        raise Problem(NOT_FOUND, f"there is no schedule {schedule[:100]!r}")
+    try:
+        await change_schedule(schedule, SchedulePatch(job=body), press.parts, press.tenant)
+    except InvalidInput as error:
+        _blame_schedule(sheet, error)
+        return None
+    words = "From its next run on, the schedule submits this."
+    return await then(press.request, f"/schedules/{schedule}", words)
+
+
+def _blame_schedule(sheet: Sheet, error: InvalidInput) -> None:
+    for place, what in error.problems[:200]:
+        sheet.faults.add(schedule_field(place), what)
+
+
 async def _more(press: Press, sheet: Sheet) -> None:
     """One more row of a small table; the page shows one more than are filled in any case."""
     await _look(press, sheet)
@@ -211,6 +277,9 @@ STEPS: dict[str, Callable[[Press, Sheet], Awaitable[Response | None]]] = {
     "cap": _cap,
     "go": _go,
     "more": _more,
+    "times": _times,
+    "schedule": _schedule,
+    "save": _save,
 }
 
 
@@ -291,10 +360,13 @@ async def _shown(request: Request, viewer: Viewer, parts: Context, sheet: Sheet)
         quality_choices=[(name, name.capitalize()) for name in QUALITIES],
         sizes=SIZES,
         format_choices=[(name, name) for name in EXTENSIONS],
-        can={name: name in known for name in ("reuse", "renditions")},
+        can={name: name in known for name in ("reuse", "renditions")}
+        | {"source": "source" in ManifestBody.model_fields, "schedules": parts.schedules is not None},
         variant_rows=_rows(sheet.draft, "variant"),
         rendition_rows=_rows(sheet.draft, "rendition"),
         enough=_enough,
+        times=sheet.times,
+        choices=choices(sheet.draft, instead=True),
     )
 
 
