@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := docs workflows activities api dashboard imagemill cli sandbox tests benchmarks worker.py
+SOURCES := client docs workflows activities api dashboard imagemill cli sandbox tests benchmarks worker.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo dev test check format lint types contracts docs chaos bench lock

@@ -23,7 +23,9 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.accounts import Accounts
 from activities.books import Books
+from activities.copies import Copies
 from activities.delivery import Delivery
+from activities.gallery import Galleries
 from activities.image import Images, Search
 from activities.inputs import Inputs
 from activities.planning import Planning
@@ -39,6 +41,7 @@ from imagemill.domain.pool_messages import PoolStart, StatedLimits
 from imagemill.domain.pools import Pool, quarantine_of
 from imagemill.domain.webhook_messages import WEBHOOK_QUEUE
 from imagemill.engine import TemporalEngine, connect
+from imagemill.imaging.pool import ImagingPool
 from imagemill.inputs.fetch import GuardedFetcher
 from imagemill.logging import configure
 from imagemill.pacing.gate import Gate
@@ -53,6 +56,7 @@ from imagemill.webhooks.sender import GuardedSender
 from workflows.account import AccountWorkflow
 from workflows.chunk import ChunkWorkflow
 from workflows.estimate import EstimateWorkflow
+from workflows.gallery import GalleryWorkflow
 from workflows.job import JobWorkflow
 from workflows.pool import PoolWorkflow
 from workflows.run import RunWorkflow
@@ -84,6 +88,11 @@ class Parts:
         self.caps, self.allow_uncapped = caps.defaults, caps.allow_uncapped
         self.delivery = Delivery(self.control, self.delivered, delivery.prefix)
         self.plans = Plans(self.control)
+        self.renditions = settings.read(settings.RenditionSettings)
+        self.imaging = ImagingPool(
+            self.renditions.processes, self.renditions.seconds, self.renditions.memory_mb
+        )
+        self.copies = Copies(self.delivered, self.imaging, delivery.prefix, self.renditions.wait_seconds)
         inputs = settings.read(settings.InputSettings)
         self.rules = inputs.rules
         self.fetcher = GuardedFetcher(self.rules, seconds=inputs.fetch_seconds, most_bytes=inputs.most_bytes)
@@ -110,7 +119,15 @@ class Parts:
     def books(self, client: Client) -> Books:
         """Plans in, results and reports out."""
         engine = TemporalEngine(client)
-        return Books(self.control, self.plans, self.delivery, engine, self.catalogue, pools=self.pools)
+        return Books(
+            self.control,
+            self.plans,
+            self.delivery,
+            engine,
+            self.catalogue,
+            pools=self.pools,
+            copies=self.copies,
+        )
 
     def accounts(self, client: Client) -> Accounts:
         """The accounts of tenants."""
@@ -147,9 +164,11 @@ def workflow_worker(client: Client, parts: Parts) -> Worker:
         parts.rules,
         parts.pools,
         tenants=parts.tenants,
+        thumbnails=parts.renditions.thumbnails,
     )
     books, accounts = parts.books(client), parts.accounts(client)
-    search, rates = Search(parts.plans, parts.delivery), PoolRates(TemporalEngine(client))
+    galleries = Galleries(parts.control, parts.copies, parts.imaging)
+    search, rates = Search(parts.plans, parts.delivery, parts.copies), PoolRates(TemporalEngine(client))
     restrictions = SandboxRestrictions.default.with_passthrough_modules("imagemill", "pydantic", "workflows")
     return Worker(
         client,
@@ -159,6 +178,7 @@ def workflow_worker(client: Client, parts: Parts) -> Worker:
             ChunkWorkflow,
             AccountWorkflow,
             EstimateWorkflow,
+            GalleryWorkflow,
             PoolWorkflow,
             RunWorkflow,
             WebhookWorkflow,
@@ -179,6 +199,7 @@ def workflow_worker(client: Client, parts: Parts) -> Worker:
             parts.emission(client).emit,
             parts.deliveries.record,
             parts.runs().prepare,
+            galleries.make,
         ],
         interceptors=[SealFailures()],
         workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
@@ -215,7 +236,14 @@ class Counter:
         self.link = Link(gate, start, TemporalEngine(client))
         catalogue = parts.catalogue.scaled(lambda _: pool.price_factor)
         images = Images(
-            parts.plans, provider, parts.delivery, catalogue, gate=gate, pool=pool.name, inputs=parts.inputs
+            parts.plans,
+            provider,
+            parts.delivery,
+            catalogue,
+            gate=gate,
+            pool=pool.name,
+            inputs=parts.inputs,
+            copies=parts.copies,
         )
         at_once = parts.work.images_at_once
         self.workers = [
@@ -236,7 +264,9 @@ def image_worker(client: Client, parts: Parts, images: Images, queue: str, at_on
         interceptors=[SealFailures()],
         max_concurrent_activities=at_once,
         disable_eager_activity_execution=True,
-        graceful_shutdown_timeout=timedelta(seconds=parts.times.call_deadline + 60),
+        graceful_shutdown_timeout=timedelta(
+            seconds=parts.times.call_deadline + parts.renditions.wait_seconds + 60
+        ),
     )
 
 
@@ -263,6 +293,7 @@ async def run(role: str, ready_file: Path | None) -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with AsyncExitStack() as running:
+        running.push_async_callback(parts.imaging.close)
         running.push_async_callback(parts.fetcher.close)
         running.push_async_callback(parts.sender.close)
         makers = [workflow_worker, webhook_worker] if role in ("all", "workflows") else []

@@ -2,9 +2,11 @@
 
 import asyncio
 import hashlib
+import time
 
 from temporalio import activity
 
+from activities.copies import Copies
 from activities.delivery import Delivery, Place
 from activities.heartbeat import heartbeats
 from activities.plans import Plans
@@ -32,6 +34,9 @@ from imagemill.domain.pools import Pools
 from imagemill.domain.results import report_lines, result_of
 from imagemill.ports import Engine, ObjectStore
 
+COPIES_SECONDS = 120.0
+"""For the copies of all images that an earlier life of a chunk has left without."""
+
 
 class Books:
     """Reads plans, writes results and reports."""
@@ -45,7 +50,9 @@ class Books:
         catalogue: Catalogue,
         *,
         pools: Pools,
+        copies: Copies | None = None,
     ) -> None:
+        self._copies = copies
         self._pools = pools
         self._control = control
         self._plans = plans
@@ -60,7 +67,7 @@ class Books:
             items = await self._plans.items(task.tenant, task.job, task.chunk)
             opened = self._opened(items, task.pools)
             if task.recover:
-                opened.records = [record for item in items if (record := await self._recover(task, item))]
+                opened.records = await self._recovered(task, items)
             return opened
 
     @activity.defn(name=WRITE_RESULTS)
@@ -99,14 +106,21 @@ class Books:
     def _uncertain(self, model: str) -> bool:
         return model in self._catalogue and self._catalogue.model(model).uncertain is not None
 
-    async def _recover(self, task: ChunkTask, item: PlannedItem) -> ItemRecord | None:
+    async def _recovered(self, task: ChunkTask, items: list[PlannedItem]) -> list[ItemRecord]:
+        """What an earlier life has bought. All copies that it left unmade share one bounded time."""
+        end = time.monotonic() + COPIES_SECONDS
+        found = [await self._recover(task, item, max(0.0, end - time.monotonic())) for item in items]
+        return [record for record in found if record]
+
+    async def _recover(self, task: ChunkTask, item: PlannedItem, patience: float) -> ItemRecord | None:
         if item.problem:
             return None
         place = Place(tenant=task.tenant, job=task.job, chunk=task.chunk, item=item)
         call = await self._delivery.find(place)
         if call is None:
             return None
-        return ItemRecord(index=item.index, state="succeeded", call=call)
+        lacking = await self._copies.mend(place, call, patience) if self._copies else []
+        return ItemRecord(index=item.index, state="succeeded", call=call, warnings=lacking)
 
     async def _write_results(self, task: ResultsTask) -> WrittenResults:
         items = await self._plans.items(task.tenant, task.job, task.chunk)

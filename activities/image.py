@@ -5,7 +5,8 @@
 3. wait at the gate until the provider's limits allow the call;
 4. check the own age: who was not heard for half the heartbeat timeout sends nothing;
 5. call, store and answer as one shielded section: what was sent is finished, stored and reported,
-   through cancellation, pause and shutdown.
+   through cancellation, pause and shutdown. Between storing and answering, smaller copies of the images
+   are made, for a bounded time; what becomes of them is no more than a warning.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from typing import Any
 
 from temporalio import activity
 
+from activities.copies import Copies
 from activities.delivery import Delivery, Place
 from activities.heartbeat import Pulse, heartbeats
 from activities.inputs import MOST_TRIES, Inputs
@@ -44,7 +46,9 @@ class Images:
         gate: Gate,
         pool: str = DEFAULT,
         inputs: Inputs | None = None,
+        copies: Copies | None = None,
     ) -> None:
+        self._copies = copies
         self._gate = gate
         self._pool = pool
         self._inputs = inputs
@@ -67,7 +71,7 @@ class Images:
                 if _look_first(task):
                     found = await self._delivery.find(place)
                     if found:
-                        return ImageOutcome(kind="stored", call=found)
+                        return await _shielded(self._found(place, found))
                 inputs = await self._fetch(task, place, pulse)
                 ticket = await self._enter(task, place, pulse)
             except InTrouble as trouble:
@@ -160,6 +164,11 @@ class Images:
             return ImageOutcome(kind="account", code=trouble.code, request_id=trouble.request_id)
         return await self._keep(task, place, generated)
 
+    async def _found(self, place: Place, call: CallRecord) -> ImageOutcome:
+        """What was stored before; whoever stored it may have died before it made the copies."""
+        warnings = await self._copies.mend(place, call) if self._copies else []
+        return ImageOutcome(kind="stored", call=call, warnings=warnings)
+
     async def _keep(self, task: ImageTask, place: Place, generated: GeneratedImages) -> ImageOutcome:
         """Store what was bought, and settle by what the provider counted; what is no image is dropped."""
         seen = [(facts_of(image), image) for image in generated.images]
@@ -168,13 +177,24 @@ class Images:
             raise OutcomeUnknown("unreadable_images", generated.request_id)
         mine = self._record(task, place, generated, [facts for facts, _ in images])
         counts = await self._delivery.store(place, mine, [image for _, image in images])
+        lacking = await self._copy(place, mine, counts, [image for _, image in images])
         return ImageOutcome(
             kind="stored",
             paid_nano=mine.cost_nano,
             request_id=mine.request_id,
             call=counts,
-            warnings=_warnings(mine, counts, wanted=len(place.item.names), asked=_format(place)),
+            warnings=_warnings(mine, counts, wanted=len(place.item.names), asked=_format(place)) + lacking,
         )
+
+    async def _copy(
+        self, place: Place, mine: CallRecord, counts: CallRecord, images: list[bytes]
+    ) -> list[str]:
+        """Make the copies of the images that count. It is bounded, and raises nothing: they are paid for."""
+        if self._copies is None:
+            return []
+        if counts.call == mine.call:
+            return await self._copies.make(place, counts, images)
+        return await self._copies.mend(place, counts)
 
     def _record(
         self, task: ImageTask, place: Place, generated: GeneratedImages, images: list[ImageFacts]
@@ -207,15 +227,19 @@ class Images:
 class Search:
     """Finds images that were bought before."""
 
-    def __init__(self, plans: Plans, delivery: Delivery) -> None:
+    def __init__(self, plans: Plans, delivery: Delivery, copies: Copies | None = None) -> None:
         self._plans = plans
         self._delivery = delivery
+        self._copies = copies
 
     @activity.defn(name=LOOK)
     async def look(self, task: ImageTask) -> Found:
         """What the store has of an item."""
         async with heartbeats(task.times.heartbeat_interval):
-            return Found(call=await self._delivery.find(await place_of(self._plans, task)))
+            place = await place_of(self._plans, task)
+            call = await self._delivery.find(place)
+            warnings = await self._copies.mend(place, call) if call and self._copies else []
+            return Found(call=call, warnings=warnings)
 
 
 async def place_of(plans: Plans, task: ImageTask) -> Place:

@@ -76,7 +76,9 @@ class Checker:
         inputs: InputChecker,
         ids: Seen,
         names: Seen,
+        thumbnails: bool = False,
     ) -> None:
+        self._thumbnails = thumbnails
         self._inputs = inputs
         self._submission = submission
         self._templating = templating
@@ -114,6 +116,8 @@ class Checker:
             custom_id=_shown_id(draft, place),
             variant=draft.variant,
             line=draft.line,
+            thumbnail=self._thumbnails,
+            renditions=self._submission.renditions,
         )
         problem = draft.problem or _text_problem(draft)
         offer = problem or self._offer_of(draft)

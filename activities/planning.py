@@ -108,7 +108,9 @@ class Planning:
         pools: Pools | None = None,
         *,
         tenants: Tenants | None = None,
+        thumbnails: bool = False,
     ) -> None:
+        self._thumbnails = thumbnails
         self._tenants = tenants or Tenants()
         self._pools = pools or Pools.single()
         self._rules = rules or Rules()
@@ -171,7 +173,15 @@ class Planning:
         inputs = InputChecker(rules, Uploads(self._control, submission.tenant))
         market = Market(self._catalogue, self._pools, submission.pools, submission.prices_nano)
         with Seen() as ids, Seen() as names:
-            checker = Checker(submission, market, self._templating, inputs=inputs, ids=ids, names=names)
+            checker = Checker(
+                submission,
+                market,
+                self._templating,
+                inputs=inputs,
+                ids=ids,
+                names=names,
+                thumbnails=self._thumbnails,
+            )
             try:
                 async with aclosing(self._drafts(submission)) as batches:
                     async for drafts in batches:

@@ -12,6 +12,7 @@ from imagemill.domain.errors import ObjectMissing
 from imagemill.domain.market import Market
 from imagemill.domain.money import format_usd, parse_usd
 from imagemill.domain.places import file_key
+from imagemill.domain.renditions import Rendition
 from imagemill.domain.request import ImageRequest, ImageSettings
 from imagemill.domain.schedules import RUN, is_template
 from imagemill.inputs.reference import NoReference, Rules
@@ -40,6 +41,7 @@ async def problems_of(
     if problems:
         return problems  # without them, the rest can't be priced
     problems = await webhook_problems(parts, tenant, body.webhook)
+    problems += _rendition_problems(body.renditions)
     market = market_of(parts, body)
     if body.output.key is not None:
         names = (*NAME_VARIABLES, RUN) if scheduled else NAME_VARIABLES
@@ -57,6 +59,17 @@ async def problems_of(
     models = {request.model for request in requests}
     refused = pool_problems(parts.pools, body.pools, models, parts.pools_of(tenant))
     return refused or _cap_problems(market, requests, body)
+
+
+def _rendition_problems(renditions: Sequence[Rendition]) -> list[tuple[str, str]]:
+    """Renditions whose name another one has already."""
+    first: dict[str, int] = {}
+    found = []
+    for index, rendition in enumerate(renditions):
+        if (before := first.setdefault(rendition.name, index)) != index:
+            what = f"{rendition.name!r} is the name of /renditions/{before} already; take another"
+            found.append((f"/renditions/{index}/name", what))
+    return found
 
 
 async def _reference_problems(parts: Context, tenant: str, body: JobBody) -> list[tuple[str, str]]:

@@ -21,9 +21,12 @@ from api.models import ItemAnswer
 from api.openapi_headers import headers
 from api.problems import JOB_LOST, NAMED_VARIANTS, NOT_FOUND, Problem, problems
 from api.status import summary_of
-from imagemill.domain.item import ItemResult, PlannedItem
+from imagemill.domain.errors import ObjectMissing
+from imagemill.domain.item import DeliveredImage, ItemResult, PlannedItem
 from imagemill.domain.job import JobSummary
 from imagemill.domain.lines import from_lines
+from imagemill.domain.places import thumbnail_key
+from imagemill.domain.renditions import THUMBNAIL
 
 CHUNKS_AT_ONCE = 8
 
@@ -57,15 +60,22 @@ VariantName = Annotated[
 async def get_image(
     *, request: Request, job: str, custom_id: CustomId, n: int, parts: Parts, owner: Tenant,
     variant: VariantName = None,
+    rendition: Annotated[
+        str | None, Query(description="A smaller copy instead: ``thumbnail``, or one that the job asked for.")
+    ] = None,
 ) -> Response:  # fmt: skip
-    """Leads to the image, at an address that works for an hour; ``n`` counts from 1."""
+    """Leads to the image, at an address that works for an hour; ``n`` counts from 1.
+
+    Where an image has no thumbnail, that leads to the image itself.
+    """
     name, number = read_path(request)
     item = await item_of(parts, owner, job, name, variant)
     if number is None:
         return Response(item_answer(parts, item).model_dump_json(), media_type="application/json")
     if not 1 <= number <= len(item.images):
         raise Problem(NOT_FOUND, f"item {name!r} has {len(item.images)} image(s); there is no {number}")
-    address = parts.delivery.presign_get(item.images[number - 1].key, URL_SECONDS)
+    key = await _key_of(parts, item.images[number - 1], rendition)
+    address = parts.delivery.presign_get(key, URL_SECONDS)
     return RedirectResponse(address, 302, headers={"Cache-Control": "no-store"})
 
 
@@ -82,6 +92,32 @@ async def get_item(
     """What became of it, with its attempts and what they cost."""
     name, _ = read_path(request)
     return item_answer(parts, await item_of(parts, owner, job, name, variant))
+
+
+async def _key_of(parts: Context, image: DeliveredImage, rendition: str | None) -> str:
+    """Where a copy of the image lies.
+
+    Raises:
+        Problem: it has no copy of that name.
+    """
+    if rendition is None:
+        return image.key
+    if rendition == THUMBNAIL:
+        return await _thumbnail_or_original(parts, image.key)
+    if rendition not in image.renditions:
+        names = ", ".join(dict.fromkeys([THUMBNAIL, *image.renditions]))
+        raise Problem(NOT_FOUND, f"the image has no rendition {rendition!r}; it has: {names}")
+    return image.renditions[rendition].key
+
+
+async def _thumbnail_or_original(parts: Context, key: str) -> str:
+    """It may have been made later than its item's result says, or never."""
+    thumbnail = thumbnail_key(key)
+    try:
+        await parts.delivery.head(thumbnail)
+    except ObjectMissing:
+        return key
+    return thumbnail
 
 
 def read_path(request: Request, below: str = "/v1/jobs/", of: str = "images") -> tuple[str, int | None]:

@@ -109,8 +109,9 @@ MEANINGS = {
         "Ask whoever runs the service. A new job needs a new idempotency key.",
     ),
     "job-not-ended": Meaning(
-        "A report is a job's receipt, which is written at its end; this job has not reached it.",
-        "Watch the job's status, and ask for the report when the job has ended.",
+        "A report is a job's receipt, which is written at its end, and a job is shared or tried again as a "
+        "whole; this job has not reached its end.",
+        "Watch the job's status, and ask again when the job has ended.",
     ),
     "no-report": Meaning(
         "The job was ended by hand in the engine, which left it no time to write a report.",
@@ -138,6 +139,11 @@ MEANINGS = {
         "trigger.",
         "Wait for the run to end, cancel its job, or change the schedule's overlap: with buffer_one the next "
         "run waits, with allow_all they run side by side.",
+    ),
+    "gallery-not-ready": Meaning(
+        "A job's gallery is made when it is first shared; this one was not ready within the time that a "
+        "caller waits, and is still being made, or could not be made just now.",
+        "Send the same request again after `Retry-After` seconds.",
     ),
     "unavailable": Meaning(
         "The engine or the store does not answer. What was accepted before is kept, and goes on later.",

@@ -19,6 +19,7 @@ from imagemill.domain.item import DeliveredImage, ItemState, Problem
 from imagemill.domain.job import Encoding, Format, OnExhausted, OnUnknown
 from imagemill.domain.job_states import JobState
 from imagemill.domain.money import parse_usd
+from imagemill.domain.renditions import MOST_RENDITIONS, Rendition
 from imagemill.domain.request import PROMPT_CHARACTERS, ImageSettings, Quality, Size
 from imagemill.domain.webhooks import DEFAULT_EVENTS, LONGEST_URL, EventType
 from imagemill.domain.windows import zone
@@ -299,6 +300,12 @@ class JobBody(Body):
         "taken. None: the first that serves the model.",
     )
     priority: Priority = 3
+    renditions: list[Rendition] = Field(
+        default_factory=list,
+        max_length=MOST_RENDITIONS,
+        description="Copies of each image in other sizes and formats, put beside it; the image itself stays "
+        "as it came. Every image has a thumbnail without asking.",
+    )
     webhook: WebhookBody | None = None
     metadata: Metadata = Field(
         default_factory=dict,

@@ -61,6 +61,7 @@ HEADERS_LARGE = Kind("headers-too-large", 431, "The headers are too large")
 UPLOAD_DONE = Kind("upload-completed", 409, "The upload has been completed")
 UPLOADS_BUSY = Kind("too-many-uploads", 503, "Too many files are coming in", retry_helps=True)
 ESTIMATE_SLOW = Kind("estimate-too-slow", 504, "The estimate takes longer than a caller can wait")
+GALLERY_SLOW = Kind("gallery-not-ready", 503, "The gallery is still being made", retry_helps=True)
 TOO_MANY_STREAMS = Kind("too-many-streams", 429, "Too many streams of events are open", retry_helps=True)
 NAMED_VARIANTS = Kind("variant-needed", 422, "The item comes in several variants")
 RUN_UNDER_WAY = Kind("run-under-way", 409, "A run of the schedule is under way")
@@ -92,6 +93,7 @@ KINDS = (
     HEADERS_LARGE,
     UPLOAD_DONE,
     ESTIMATE_SLOW,
+    GALLERY_SLOW,
     TOO_MANY_STREAMS,
     NAMED_VARIANTS,
     RUN_UNDER_WAY,

@@ -149,6 +149,7 @@ def _child(parts: Context, before: Submission, body: RetryBody) -> Submission:
         },
         priority=body.priority or before.priority,
         pools=before.pools if body.pools is None else body.pools,
+        renditions=before.renditions,
         metadata=before.metadata,
         webhook_events=list(body.webhook.events) if body.webhook else [],
     )

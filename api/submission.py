@@ -249,5 +249,6 @@ def record_of(job: str, tenant: str, body: JobBody) -> Submission:
         priority=body.priority,
         pools=body.pools,
         webhook_events=list(body.webhook.events) if body.webhook else [],
+        renditions=body.renditions,
         metadata=body.metadata,
     )

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from benchmarks import api, fairness, latency, pace, planning
+from benchmarks import api, dashboard, fairness, latency, pace, planning
 
 BENCHMARKS = {
     "latency": latency.main,
@@ -11,6 +11,7 @@ BENCHMARKS = {
     "fairness": fairness.main,
     "planning": planning.main,
     "api": api.main,
+    "dashboard": dashboard.main,
 }
 
 

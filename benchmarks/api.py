@@ -26,6 +26,7 @@ import httpx2
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from benchmarks.processes import core_seconds
 from benchmarks.service import Service, service
 from imagemill.domain.job import JobSummary
 from imagemill.domain.messages import JOB, JobStart, Times, Workplace
@@ -85,20 +86,17 @@ class OneApi:
             "seconds": SECONDS,
             "tags": tags or {},
         }
-        reads, core, began = await self._reads(), self._core(), time.perf_counter()
+        reads, core, began = await self._reads(), core_seconds(self._pid), time.perf_counter()
         told = await asyncio.gather(*(_client(asked) for _ in range(CLIENTS)))
         seconds = time.perf_counter() - began
         statuses = {status for each in told for status in each}
         answers = {status: sum(each.get(status, 0) for each in told) / SECONDS for status in statuses}
-        return Measured(answers, (await self._reads() - reads) / SECONDS, (self._core() - core) / seconds)
+        return Measured(
+            answers, (await self._reads() - reads) / SECONDS, (core_seconds(self._pid) - core) / seconds
+        )
 
     async def _reads(self) -> int:
         return int((await self._http.get(f"{self.url}/reads")).text)
-
-    def _core(self) -> float:
-        """Seconds of processor time so far."""
-        fields = Path(f"/proc/{self._pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def main() -> None:

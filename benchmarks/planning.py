@@ -33,6 +33,7 @@ from typing import Any
 
 import httpx2
 
+from benchmarks.processes import below, name_of, peak_of
 from imagemill.domain.messages import PlannedChunk
 from sandbox.stack import LocalStack, StackOptions
 
@@ -142,33 +143,10 @@ async def until_failed(http: httpx2.AsyncClient, job: str) -> None:
 async def watch(peaks: dict[str, int]) -> None:
     """Note the peaks of all processes below this one, over and over: some don't live long."""
     while True:
-        for name, peak in await asyncio.to_thread(lambda: list(below(os.getpid()))):
-            peaks[name] = max(peaks.get(name, 0), peak)
+        for process in await asyncio.to_thread(lambda: list(below(os.getpid()))):
+            if name := name_of(process):
+                peaks[name] = max(peaks.get(name, 0), peak_of(process))
         await asyncio.sleep(0.5)
-
-
-def below(process: int) -> Iterator[tuple[str, int]]:
-    """The names and the peaks of a process' children, and of theirs."""
-    for task in Path(f"/proc/{process}/task").glob("*/children"):
-        for child in task.read_text().split():
-            try:
-                yield name_of(child), peak_of(child)
-                yield from below(int(child))
-            except (OSError, StopIteration, IndexError):
-                continue  # it has ended meanwhile
-
-
-def name_of(process: str) -> str:
-    """What a process is, by its command line."""
-    words = Path(f"/proc/{process}/cmdline").read_text().split("\0")
-    script = next((Path(word).stem for word in words if word.endswith(".py")), Path(words[0]).name)
-    return words[words.index("-m") + 1] if "-m" in words else script
-
-
-def peak_of(process: str) -> int:
-    """The most memory that it has had resident, in MiB."""
-    told = Path(f"/proc/{process}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in told if line.startswith("VmHWM")) // 1024
 
 
 def answer_bytes() -> int:

@@ -14,7 +14,11 @@ PACKED = ".gz"
 _VARIANT = re.compile(r"(?P<name>[\w-]+):(?P<size>auto|\d+x\d+)(?::(?P<quality>[a-z]+))?")
 
 
-_ONE_OF_MANY = {"variants": "variant", "images": "image", "pools": "pool"}
+_RENDITION = re.compile(
+    r"(?P<name>[a-z0-9-]+):(?P<width>\d+)(?:x(?P<height>\d+))?"
+    r"(?::(?P<format>webp|avif|jpeg|png))?(?::(?P<quality>\d+))?(?::(?P<fit>inside|cover|contain))?"
+)
+_ONE_OF_MANY = {"variants": "variant", "images": "image", "pools": "pool", "renditions": "rendition"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +46,7 @@ class Options:
     name: str | None = None
     priority: int | None = None
     pools: tuple[str, ...] = ()
+    renditions: tuple[str, ...] = ()
 
     @property
     def given(self) -> list[str]:
@@ -100,6 +105,7 @@ def manifest_body(options: Options, form: str) -> dict[str, Any]:
             "on_unknown": options.on_unknown,
             "priority": options.priority,
             "pools": list(options.pools) or None,
+            "renditions": [rendition(text) for text in options.renditions] or None,
         }
     )
 
@@ -110,6 +116,17 @@ def variant(text: str) -> dict[str, str]:
     if found is None:
         raise typer.BadParameter(f"{text!r} is no variant; one looks like banner:1536x1024 or hero:auto:high")
     return _said(found.groupdict())
+
+
+def rendition(text: str) -> dict[str, Any]:
+    """Reads `name:width[xheight][:format][:quality][:fit]`."""
+    found = _RENDITION.fullmatch(text)
+    if found is None:
+        raise typer.BadParameter(
+            f"{text!r} is no rendition; one looks like web:800x800:webp:80 or card:600x400:avif:60:cover"
+        )
+    said = _said(found.groupdict())
+    return said | {name: int(said[name]) for name in ("width", "height", "quality") if name in said}
 
 
 def read_job(source: str) -> dict[str, Any]:

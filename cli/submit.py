@@ -43,6 +43,16 @@ Variants = Annotated[
 ]
 
 
+Renditions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rendition",
+        metavar="NAME:WIDTH[xHEIGHT][:FORMAT][:QUALITY][:FIT]",
+        help="A copy of each image in another size and format, as web:800x800:webp:80; repeatable.",
+    ),
+]
+
+
 class Feed(StrEnum):
     """Feeds that are known by name."""
 
@@ -126,6 +136,7 @@ def submit(
         list[str] | None,
         typer.Option(help="A provider account to buy from; the next one is taken where one is in trouble."),
     ] = None,
+    rendition: Renditions = None,
     idempotency_key: Annotated[
         str | None, typer.Option(help="The same key is the same job.", show_default="a new one each time")
     ] = None,
@@ -178,6 +189,7 @@ def submit(
         name=name,
         priority=priority,
         pools=tuple(pool or ()),
+        renditions=tuple(rendition or ()),
     )
     body = _body(file, job, options)
     asking = Asking(parse_amount(ask_above, "--ask-above"), yes)

@@ -31,6 +31,9 @@ OUTCOMES = {
     "written_off": "May have been billed and brought nothing; counted as spent",
 }
 
+LABELS = {"n": "Images"}
+"""Settings whose own name says little."""
+
 router = APIRouter()
 
 
@@ -220,4 +223,4 @@ def _settings(planned: PlannedItem) -> list[tuple[str, object]]:
         return []
     left_out = {"prompt", "images", "mask", "markup", "safety_identifier"}
     said = planned.request.model_dump(exclude=left_out, exclude_none=True)
-    return [(name.replace("_", " ").capitalize(), value) for name, value in said.items()]
+    return [(LABELS.get(name, name.replace("_", " ").capitalize()), value) for name, value in said.items()]

@@ -1,5 +1,6 @@
 """The Temporal server, as the API and the activities see it."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +18,7 @@ from temporalio.common import (
     Priority,
     SearchAttributePair,
     TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -34,6 +36,7 @@ from imagemill.domain.messages import (
     CANCEL,
     CAPS_MEMO,
     ESTIMATE,
+    GALLERY,
     JOB,
     MAIN_QUEUE,
     PAUSE,
@@ -52,6 +55,7 @@ from imagemill.domain.messages import (
     ChunkReport,
     Estimated,
     EstimateTask,
+    GalleryTask,
     InspectedChunk,
     JobStart,
     PrioritySignal,
@@ -59,6 +63,7 @@ from imagemill.domain.messages import (
     WebhookSignal,
     account_workflow_id,
     chunk_workflow_id,
+    gallery_workflow_id,
 )
 from imagemill.domain.pace import Pace, PoolNews
 from imagemill.domain.pool_messages import PACE_MEMO, POOL, POOL_NEWS, SET_LIMITS, PoolStart
@@ -70,6 +75,7 @@ from imagemill.settings import EngineSettings
 TENANT_ATTRIBUTE = search_attributes.TENANT
 STATE_ATTRIBUTE = search_attributes.STATE
 QUERY_SECONDS = 2.0
+GALLERY_TIMEOUT = timedelta(minutes=15)
 _GOING_ON = (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW)
 _GOING_ON_CODES = frozenset(int(status) for status in _GOING_ON)
 
@@ -239,6 +245,25 @@ class TemporalEngine:
         except RPCError as error:
             raise _unavailable(error) from None
         return found
+
+    async def make_gallery(self, task: GalleryTask, seconds: float) -> bool:
+        """Have the gallery of a job made; who asks while it is being made waits for the same."""
+        try:
+            making = await self._client.start_workflow(
+                GALLERY,
+                task,
+                id=gallery_workflow_id(task.job),
+                task_queue=MAIN_QUEUE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                execution_timeout=GALLERY_TIMEOUT,
+            )
+            async with asyncio.timeout(seconds):
+                await making.result()
+        except (TimeoutError, WorkflowFailureError):
+            return False
+        except RPCError as error:
+            raise _unavailable(error) from None
+        return True
 
     async def life_of(self, workflow_id: str) -> Life | None:
         """Does a workflow run, and if not, since when?"""

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
+from imagemill.domain.gallery import SheetOrder
 from imagemill.domain.item import ItemRecord
 from imagemill.domain.job import JobSummary
 from imagemill.domain.messages import (
@@ -17,6 +18,7 @@ from imagemill.domain.messages import (
     BudgetSignal,
     Estimated,
     EstimateTask,
+    GalleryTask,
     InspectedChunk,
     JobStart,
     Times,
@@ -25,6 +27,7 @@ from imagemill.domain.messages import (
 from imagemill.domain.pace import Pace, PoolNews, Told
 from imagemill.domain.pool_messages import PoolStart
 from imagemill.domain.pricing import Usage
+from imagemill.domain.renditions import Rendition
 from imagemill.domain.request import ImageRequest
 from imagemill.domain.schedules import Schedule
 from imagemill.domain.tenant import AccountAsk, Caps, TenantAccount
@@ -180,6 +183,16 @@ class ImageProvider(Protocol):
         """
 
 
+class Imaging(Protocol):
+    """Makes smaller copies of images, where neither memory nor time of ours is at stake."""
+
+    async def copies(self, image: bytes, specs: Sequence[Rendition]) -> Sequence[bytes | None]:
+        """A copy for each specification, in order; None where there is none. It raises nothing."""
+
+    async def sheet(self, order: SheetOrder, pictures: Sequence[bytes]) -> bytes | None:
+        """All pictures on one contact sheet, as webp; None where there is none. It raises nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """One row through the templates: the text of each, or why there is none; neither: it is not chosen."""
@@ -327,6 +340,9 @@ class Engine(Protocol):
 
     async def estimate(self, task: EstimateTask, seconds: float) -> Estimated | None:
         """Plan a stored submission without keeping the plan; None: it takes longer than that."""
+
+    async def make_gallery(self, task: GalleryTask, seconds: float) -> bool:
+        """Have the gallery of a job made. False: it takes longer than that, and may come yet, or failed."""
 
     async def life_of(self, workflow_id: str) -> Life | None:
         """Does a workflow run, and if not, since when? None: the engine does not know it (any more)."""

@@ -156,11 +156,48 @@ class WorkSettings(BaseSettings):
     estimate_seconds: float = Field(
         default=120, gt=0, description="How long a caller waits for an estimate at most."
     )
+    gallery_seconds: float = Field(
+        default=60,
+        gt=0,
+        description="How long a caller who shares a job waits at most for its gallery to be made.",
+    )
     chunks_at_once: int = Field(default=4, ge=1, le=50, description="Chunks of one job under way at once.")
     tenant_weights: dict[str, Annotated[float, Field(ge=0.001, le=1000)]] = Field(
         default_factory=dict,
         description="Shares of tenants where they wait for the same provider, as JSON: "
         '{"acme": 2} gets twice as much as others, whose weight is 1.',
+    )
+
+
+class RenditionSettings(BaseSettings):
+    """Thumbnails, renditions and contact sheets, which workers make in processes of their own."""
+
+    model_config = SettingsConfigDict(env_prefix="IMAGEMILL_RENDITIONS_")
+
+    thumbnails: bool = Field(
+        default=True,
+        description="Make a thumbnail of each image, 320 pixels at its longest side, beside it. It goes for "
+        "jobs that are planned from then on.",
+    )
+    processes: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Processes of one worker that make them, started when they are needed. One makes some "
+        "twenty thumbnails a second; they give way to all other work.",
+    )
+    seconds: float = Field(
+        default=30, gt=0, description="Time for one image's copies, or one sheet; then its process is killed."
+    )
+    wait_seconds: float = Field(
+        default=60,
+        gt=0,
+        description="How long an item whose images are stored waits at most for its thumbnails and "
+        "renditions to be made and stored. What is not there by then is a warning of the item. It adds "
+        "to the time that a worker takes to shut down.",
+    )
+    memory_mb: int = Field(
+        default=1024, ge=384, description="Memory that one process may take, in megabytes."
     )
 
 

@@ -8,7 +8,13 @@ from PIL import Image, UnidentifiedImageError
 from imagemill.domain.item import ImageFacts
 from imagemill.provenance import has_manifest
 
-CONTENT_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp", "gif": "image/gif"}
+CONTENT_TYPES = {
+    "png": "image/png",
+    "jpeg": "image/jpeg",
+    "webp": "image/webp",
+    "avif": "image/avif",
+    "gif": "image/gif",
+}
 UNKNOWN = "application/octet-stream"
 UNKNOWN_FORMAT = "unknown"
 _SAME = {"mpo": "jpeg"}

@@ -447,6 +447,7 @@ class Generation:
                 LOOK, task, result_type=Found, **policies.bookkeeping(self.place)
             )
             if found.call:
+                self.state.records[index].warnings += found.warnings
                 return found.call
         return None
 

@@ -43,6 +43,11 @@ def queue_rate(times: Times) -> ActivityOptions:
     return account_bookkeeping(times) | {"retry_policy": RetryPolicy(maximum_attempts=5)}
 
 
+def gallery(times: Times) -> ActivityOptions:
+    """A job's gallery: given up after some tries, since somebody waits for it, and can ask again."""
+    return account_bookkeeping(times) | {"retry_policy": RetryPolicy(maximum_attempts=3)}
+
+
 _UNTIL_DONE = RetryPolicy(
     initial_interval=timedelta(seconds=0.5), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
 )

@@ -53,17 +53,17 @@ function freshen() {
 }
 setInterval(freshen, 10_000);
 
-// A form that opens a dialog first, where there is one; without this script it leads to a page that asks.
-for (const opener of document.querySelectorAll("[data-opens]")) {
-  const dialog = document.getElementById(opener.dataset.opens);
-  opener.addEventListener("click", (event) => {
+// A link that opens a dialog; without this script it leads to a page that asks. Parts of a page come and go,
+// so clicks are taken here for all of them.
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest("[data-opens]");
+  const dialog = opener && document.getElementById(opener.dataset.opens);
+  if (dialog) {
     event.preventDefault();
     dialog.showModal();
-  });
-}
-for (const closer of document.querySelectorAll("dialog [data-closes]")) {
-  closer.addEventListener("click", () => closer.closest("dialog").close());
-}
+  }
+  event.target.closest("[data-closes]")?.closest("dialog")?.close();
+});
 
 // Nothing is sent twice by a second click.
 document.addEventListener("submit", (event) => {

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from imagemill.domain.renditions import Copy, Rendition
 from imagemill.domain.request import ImageRequest
 
 ItemState = Literal["pending", "running", "succeeded", "blocked", "failed", "skipped", "cancelled"]
@@ -33,6 +34,10 @@ class PlannedItem(BaseModel):
     expected_nano: int = 0
     image_nano: int | None = None
     """The job's own price of an image, where the catalogue has none for the model."""
+    thumbnail: bool = False
+    """Is one made of each of its images?"""
+    renditions: list[Rendition] = Field(default_factory=list)
+    """The copies of each of its images that are made besides the thumbnail."""
     problem: Problem | None = None
     warnings: list[str] = Field(default_factory=list)
     """What was made of the request, where that is not quite what was said."""
@@ -103,6 +108,8 @@ class DeliveredImage(ImageFacts):
     """One image of a result: where it lies in the delivery bucket, and what it is."""
 
     key: str
+    renditions: dict[str, Copy] = Field(default_factory=dict)
+    """Its smaller copies by name, ``thumbnail`` among them."""
 
 
 class ItemResult(BaseModel):

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from imagemill.domain.item import ItemState
 from imagemill.domain.job_states import ENDED, JobState
 from imagemill.domain.pricing import Estimate
+from imagemill.domain.renditions import Rendition
 from imagemill.domain.request import ImageSettings
 
 OnExhausted = Literal["hold", "skip"]
@@ -97,6 +98,8 @@ class Submission(BaseModel):
     """The provider accounts to be paid, in order of choice; none: the first that serves a model."""
     webhook_events: list[str] = Field(default_factory=list)
     """What its webhook is to be told; where that is, is in ``webhook.json``."""
+    renditions: list[Rendition] = Field(default_factory=list)
+    """The copies of each image that are made besides its thumbnail."""
     metadata: dict[str, str] = Field(default_factory=dict)
     """The submitter's own words, which jobs can be found by."""
 

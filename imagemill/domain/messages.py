@@ -30,10 +30,12 @@ JOB = "imagemill.job"
 CHUNK = "imagemill.chunk"
 ACCOUNT = "imagemill.account"
 ESTIMATE = "imagemill.estimate"
+GALLERY = "imagemill.gallery"
 
 PLAN = "job.plan"
 REPORT = "job.report"
 ESTIMATE_PLAN = "job.estimate"
+GALLERY_MADE = "job.gallery"
 OPEN_CHUNK = "chunk.open"
 WRITE_RESULTS = "chunk.results"
 INSPECT_CHUNK = "chunk.inspect"
@@ -80,6 +82,11 @@ def chunk_workflow_id(job: str, chunk: int) -> str:
 def account_workflow_id(tenant: str, schedule: str | None = None) -> str:
     """The workflow id of a tenant's account, or of one of its schedules'."""
     return f"account/{tenant}/{schedule}" if schedule else f"account/{tenant}"
+
+
+def gallery_workflow_id(job: str) -> str:
+    """The workflow id of what makes a job's gallery."""
+    return f"gallery/{job}"
 
 
 class Times(BaseModel):
@@ -221,6 +228,8 @@ class Found(BaseModel):
     """What the store has of an item, if anything."""
 
     call: CallRecord | None = None
+    warnings: list[str] = Field(default_factory=list)
+    """What is missing beside its images."""
 
 
 class ResultsTask(BaseModel):
@@ -533,6 +542,15 @@ class EstimateTask(BaseModel):
 
     tenant: str
     job: str
+    times: Times = Field(default_factory=Times)
+
+
+class GalleryTask(BaseModel):
+    """Make what a job that has ended is shown by."""
+
+    tenant: str
+    job: str
+    summary: JobSummary
     times: Times = Field(default_factory=Times)
 
 

@@ -5,6 +5,8 @@ import re
 import unicodedata
 from urllib.parse import unquote
 
+from imagemill.domain.request import EXTENSIONS
+
 LONGEST_NAME = 700
 """Bytes; S3 allows 1,024 for a whole key, of which prefix, job and reservation need their part."""
 
@@ -96,6 +98,16 @@ def report_key(tenant: str, job: str) -> str:
     return f"jobs/{tenant}/{job}/report.json"
 
 
+def gallery_key(tenant: str, job: str) -> str:
+    """The pictures of a job that has ended, as one HTML file (control)."""
+    return f"jobs/{tenant}/{job}/gallery.html"
+
+
+def contact_sheet_key(tenant: str, job: str) -> str:
+    """The same as one image (control)."""
+    return f"jobs/{tenant}/{job}/contact-sheet.webp"
+
+
 def index_key(tenant: str, job: str, milliseconds: int) -> str:
     """The job in the list of ended ones, newest first in the order of keys (control)."""
     return f"{index_prefix(tenant)}{index_place(job, milliseconds)}.json"
@@ -119,6 +131,29 @@ def idempotency_key(tenant: str, key: str) -> str:
 def image_key(prefix: str, job: str, name: str) -> str:
     """An image (delivery)."""
     return "/".join(part for part in (prefix.strip("/"), job, name) if part)
+
+
+THUMBNAILS, RENDITIONS = "_thumbnails", "_renditions"
+"""Folders of a job for the smaller copies of its images; no image's own name begins with one."""
+
+_JOB = re.compile(r"(?:^|.*?/)job_[^/]+/")
+
+
+def thumbnail_key(image: str) -> str:
+    """The thumbnail of an image, by the image's whole key (delivery)."""
+    return _beside(image, THUMBNAILS, "webp")
+
+
+def rendition_key(image: str, name: str, format: str) -> str:  # noqa: A002
+    """A rendition of an image, by the image's whole key (delivery)."""
+    return _beside(image, f"{RENDITIONS}/{name}", format)
+
+
+def _beside(image: str, folder: str, extension: str) -> str:
+    """In a folder of the image's job. The image's own extension stays: ``a.png`` and ``a.webp`` are two."""
+    found = _JOB.match(image)
+    end = found.end() if found else image.rfind("/") + 1
+    return f"{image[:end]}{folder}/{image[end:]}.{EXTENSIONS.get(extension, extension)}"
 
 
 def name_in_set(name: str, reservation: str) -> str:
@@ -251,6 +286,8 @@ def name_problem(name: str) -> str | None:
         return f"the output name {name!r} has an empty, '.' or '..' part"
     if "%" in name and any(unquote(segment) in (".", "..") for segment in name.split("/")):
         return f"the output name {name!r} has a '.' or '..' part, written with %2e"
+    if name.partition("/")[0].casefold() in (THUMBNAILS, RENDITIONS):
+        return f"the output name {name!r} begins with a folder that is kept for smaller copies of the images"
     return None if _is_plain(name) else f"the output name {name!r} has a control character or a backslash"
 
 

@@ -4,9 +4,18 @@ from collections.abc import Iterable
 
 from imagemill.domain.budget import UNKNOWN_MODEL, Spend, Spending
 from imagemill.domain.errors import explain
-from imagemill.domain.item import CallRecord, DeliveredImage, ItemRecord, ItemResult, PlannedItem, Problem
+from imagemill.domain.item import (
+    CallRecord,
+    DeliveredImage,
+    ImageFacts,
+    ItemRecord,
+    ItemResult,
+    PlannedItem,
+    Problem,
+)
 from imagemill.domain.job import ReportLine, add_lines
 from imagemill.domain.places import image_key, name_in_set
+from imagemill.domain.renditions import all_specs, copies_of, copy_warning
 
 
 def result_of(item: PlannedItem, record: ItemRecord, prefix: str, job: str) -> ItemResult:
@@ -20,16 +29,28 @@ def result_of(item: PlannedItem, record: ItemRecord, prefix: str, job: str) -> I
         line=item.line,
         state=record.state,
         model=item.request.model if item.request else None,
-        images=[
-            DeliveredImage(key=image_key(prefix, job, name), **facts.model_dump())
-            for name, facts in zip(names, images, strict=True)
-        ],
+        images=_delivered(item, record, images, [image_key(prefix, job, name) for name in names]),
         cost_nano=sum(attempt.cost_nano for attempt in record.attempts),
         estimated=bool(record.call and record.call.estimated),
         problem=_problem(item, record),
         warnings=[*item.warnings, *record.warnings],
         attempts=record.attempts,
     )
+
+
+def _delivered(
+    item: PlannedItem, record: ItemRecord, images: list[ImageFacts], keys: list[str]
+) -> list[DeliveredImage]:
+    """Each image with its copies, but for those that the item has a warning of."""
+    specs = all_specs(item.renditions, thumbnail=item.thumbnail)
+    found = []
+    for number, (key, facts) in enumerate(zip(keys, images, strict=True)):
+        lacking = {
+            spec.name for spec in specs if copy_warning(spec.name, number, len(keys)) in record.warnings
+        }
+        copies = copies_of(key, (facts.width, facts.height), specs, lacking)
+        found.append(DeliveredImage(key=key, renditions=copies, **facts.model_dump()))
+    return found
 
 
 def spent_by(result: ItemResult) -> Spending:

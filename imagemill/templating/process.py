@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from imagemill.bounded_child import BoundedChild
 from imagemill.ports import Rendered, TemplateRenderer
 
 BATCH_SECONDS = 20.0
@@ -34,8 +34,8 @@ class ProcessRenderer:
     """Renders rows in batches; a batch that dies is rendered again row by row, to find the guilty one."""
 
     def __init__(self, templates: Mapping[str, str], where: str | None) -> None:
-        self._setup = json.dumps({"templates": dict(templates), "where": where}).encode() + b"\n"
-        self._child: asyncio.subprocess.Process | None = None
+        setup = json.dumps({"templates": dict(templates), "where": where}).encode() + b"\n"
+        self._child = BoundedChild("imagemill.templating.child", setup=setup, longest=LONGEST_ANSWER)
         self._deaths = 0
         self._slow_batches = 0
 
@@ -51,12 +51,7 @@ class ProcessRenderer:
 
     async def close(self) -> None:
         """End the child."""
-        child, self._child = self._child, None
-        if child is None:
-            return
-        if child.returncode is None:
-            child.kill()
-        await child.communicate()
+        await self._child.close()
 
     async def _render_alone(self, row: Mapping[str, object]) -> dict[str, Any]:
         if self._deaths >= MOST_DEATHS:
@@ -69,34 +64,12 @@ class ProcessRenderer:
 
     async def _ask(self, rows: Sequence[Mapping[str, object]], seconds: float) -> list[dict[str, Any]] | None:
         """The child's answers; None if it died or was too slow, and is gone."""
-        child = self._child or await self._start()
-        assert child.stdin  # noqa: S101 - a pipe, see _start
-        assert child.stdout  # noqa: S101 - the same
-        try:
-            async with asyncio.timeout(seconds):
-                child.stdin.write(json.dumps(list(rows)).encode() + b"\n")
-                await child.stdin.drain()
-                line = await child.stdout.readline()
-        except (TimeoutError, ConnectionError, ValueError):  # ValueError: its answer is too long to hold
-            line = b""
-        if not line.endswith(b"\n"):
-            await self.close()
-            return None
-        answers: list[dict[str, Any]] = json.loads(line)
-        return answers
+        return await self._child.ask(json.dumps(list(rows)).encode() + b"\n", _read, seconds)
 
-    async def _start(self) -> asyncio.subprocess.Process:
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "imagemill.templating.child",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env={},  # none of our secrets
-            limit=LONGEST_ANSWER,
-        )
-        assert child.stdin  # noqa: S101 - a pipe, two lines above
-        child.stdin.write(self._setup)
-        self._child = child
-        return child
+
+async def _read(answer: asyncio.StreamReader) -> list[dict[str, Any]]:
+    line = await answer.readline()
+    if not line.endswith(b"\n"):
+        raise EOFError
+    answers: list[dict[str, Any]] = json.loads(line)
+    return answers

@@ -11,6 +11,7 @@ from imagemill.domain.messages import (
     BudgetSignal,
     Estimated,
     EstimateTask,
+    GalleryTask,
     InspectedChunk,
     JobStart,
     WebhookSignal,
@@ -30,6 +31,8 @@ class MemoryEngine:
         budgets: what each job's cap was set to, in order.
         webhooks: what each job's webhook was changed to be told, in order.
         deliveries: the deliveries that were started, in order, and whether again.
+        galleries: the jobs whose galleries were asked for.
+        makes_galleries: are they made in time?
         estimated: what the next estimate answers; None: it takes too long.
         told: what accounts were told, in order.
         paces: what each pool's workers go by, by the id of its workflow.
@@ -63,6 +66,8 @@ class MemoryEngine:
         self.webhooks: list[tuple[str, WebhookSignal]] = []
         self.deliveries: list[tuple[WebhookStart, bool]] = []
         self.estimated: Estimated | None = None
+        self.galleries: list[str] = []
+        self.makes_galleries = True
         self.lives: dict[str, Life] = {}
         self.accounts: dict[str, TenantAccount] = {}
         self.caps: dict[str, Caps] = {}
@@ -174,6 +179,11 @@ class MemoryEngine:
     async def estimate(self, task: EstimateTask, seconds: float) -> Estimated | None:
         self._arrive()
         return self.estimated
+
+    async def make_gallery(self, task: GalleryTask, seconds: float) -> bool:
+        self._arrive()
+        self.galleries.append(task.job)
+        return self.makes_galleries
 
     async def life_of(self, workflow_id: str) -> Life | None:
         self._arrive()

@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from cli import patience
@@ -13,7 +14,7 @@ from cli.errors import ServiceAway
 from cli.main import app
 from cli.patience import patiently
 from cli.service import Service
-from cli.submission import Options, manifest_body, manifest_format, variant, with_file
+from cli.submission import Options, manifest_body, manifest_format, rendition, variant, with_file
 from cli.submit import send, uploaded
 from tests.unit.cli.answers import JOB, Script, answer, job, validation
 
@@ -40,6 +41,30 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 )
 def test_variants(text: str, parsed: dict[str, str]) -> None:
     assert variant(text) == parsed
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("web:800", {"name": "web", "width": 800}),
+        (
+            "web:800x600:webp:80",
+            {"name": "web", "width": 800, "height": 600, "format": "webp", "quality": 80},
+        ),
+        ("card:600x400:cover", {"name": "card", "width": 600, "height": 400, "fit": "cover"}),
+    ],
+)
+def test_renditions(text: str, parsed: dict[str, object]) -> None:
+    assert rendition(text) == parsed
+    options = Options(renditions=(text,))
+    assert manifest_body(options, "csv")["renditions"] == [parsed]
+    assert options.given == ["--rendition"]
+
+
+@pytest.mark.parametrize("text", ["web", "web:wide", "Web:800", "web:800:gif", "web:800x600x1"])
+def test_what_is_no_rendition_is_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="no rendition; one looks like web:800x800:webp:80"):
+        rendition(text)
 
 
 def test_what_is_not_said_is_left_to_the_service() -> None:

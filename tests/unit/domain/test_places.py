@@ -12,7 +12,9 @@ from imagemill.domain.places import (
     index_key,
     name_in_set,
     name_problem,
+    rendition_key,
     safe_segment,
+    thumbnail_key,
 )
 
 HARD = st.one_of(st.text(max_size=300), st.text(alphabet="./\\ aA_é\u0301\0\n", max_size=12))
@@ -86,3 +88,39 @@ def test_ids_of_one_moment_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time_ns", lambda: 1_700_000_000_000_000_000)
 
     assert len({new_id("job") for _ in range(1000)}) == 1000
+
+
+JOB = "job_01J9ZC3V5N8Q4T6W7XKABCDEFG"
+
+
+def test_smaller_copies_lie_in_folders_of_the_job() -> None:
+    image = image_key("acme/images", JOB, "shoes/red/1.png")
+
+    assert thumbnail_key(image) == f"acme/images/{JOB}/_thumbnails/shoes/red/1.png.webp"
+    assert rendition_key(image, "web", "jpeg") == f"acme/images/{JOB}/_renditions/web/shoes/red/1.png.jpg"
+
+
+NAMES = st.text(alphabet="ab._/jo", min_size=1, max_size=12).filter(lambda name: name_problem(name) is None)
+
+
+@given(NAMES, NAMES)
+def test_no_copy_takes_the_place_of_an_image_or_of_another_copy(one: str, other: str) -> None:
+    images = {image_key("", JOB, name) for name in (one, other)}
+    copies = [
+        make(image)
+        for image in images
+        for make in (
+            thumbnail_key,
+            lambda image: rendition_key(image, "a", "webp"),
+            lambda image: rendition_key(image, "a", "jpeg"),
+            lambda image: rendition_key(image, "b", "webp"),
+        )
+    ]
+
+    assert len({*images, *copies}) == len(images) + len(copies)
+
+
+@pytest.mark.parametrize("name", ["_thumbnails/1.png", "_renditions/web/1.png", "_Thumbnails/1.png"])
+def test_an_image_can_not_lie_among_the_copies(name: str) -> None:
+    assert "smaller copies" in (name_problem(name) or "")
+    assert name_problem(f"a/{name}") is None
