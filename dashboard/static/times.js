@@ -1,5 +1,7 @@
 // Forms with times: the next ten are shown as one chooses. Without this script a button shows them.
 
+import { put } from "./put.js";
+
 const place = document.querySelector("[data-times]");
 const form = place?.closest("form");
 
@@ -15,7 +17,7 @@ async function refresh() {
     const answer = await fetch("/schedules/times", {
       method: "POST", body, signal: running.signal, headers: { "x-csrf-token": document.body.dataset.csrf },
     });
-    if (answer.ok) place.innerHTML = await answer.text();
+    if (answer.ok) put(place, await answer.text());
   } catch (error) {
     if (error.name !== "AbortError") place.textContent = "";
   }
