@@ -257,6 +257,7 @@ def image_worker(client: Client, parts: Parts, images: Images, queue: str, at_on
 
     It shuts down only when the calls under way are finished: the grace outlasts their deadline.
     """
+    grace = max(60.0, parts.renditions.wait_seconds + 30)  # to store what was bought, and to copy it
     return Worker(
         client,
         task_queue=queue,
@@ -264,9 +265,7 @@ def image_worker(client: Client, parts: Parts, images: Images, queue: str, at_on
         interceptors=[SealFailures()],
         max_concurrent_activities=at_once,
         disable_eager_activity_execution=True,
-        graceful_shutdown_timeout=timedelta(
-            seconds=parts.times.call_deadline + parts.renditions.wait_seconds + 60
-        ),
+        graceful_shutdown_timeout=timedelta(seconds=parts.times.call_deadline + grace),
     )
 
 

@@ -6,6 +6,7 @@
 4. list it among the schedule's runs, and say what the job is to be started with.
 """
 
+import asyncio
 from datetime import UTC, datetime
 
 from temporalio import activity
@@ -86,11 +87,9 @@ class Runs:
         number = await self._number(task, job_of(task.schedule, task.at))
         run = ScheduledRun(schedule=schedule.id, number=number, at=task.at, time_zone=schedule.spec.time_zone)
         submission = schedule.submission(run, datetime.now(UTC))
+        stated, priced = submission.prices_nano, self._starter.catalogue
+        submission.prices_nano = {model: price for model, price in stated.items() if model not in priced}
         submission.refused = await self._refusal(submission)
-        stated = submission.prices_nano.items()
-        submission.prices_nano = {
-            model: price for model, price in stated if model not in self._starter.catalogue
-        }
         if schedule.webhook_url:
             target = Target(url=schedule.webhook_url, events=submission.webhook_events)
             await set_target(self._control, task.tenant, submission.job, target)
@@ -112,17 +111,17 @@ class Runs:
 
     async def _number(self, task: RunTask, job: str) -> int:
         """The number of this run among those of its schedule: claimed before, or the next that is free."""
-        prefix = run_numbers_prefix(task.tenant, task.schedule)
-        last = 0
-        looked = 0
+        prefix, keys = run_numbers_prefix(task.tenant, task.schedule), []
         async for key in self._control.keys(prefix):
-            last = last or 10**9 - int(key.removeprefix(prefix))
-            if (await self._control.get(key)).decode() == job:
-                return 10**9 - int(key.removeprefix(prefix))
-            looked += 1
-            if looked == LOOKED_AT:
+            keys.append(key)
+            if len(keys) == LOOKED_AT:
                 break
-        number = last + 1
+        numbers = [10**9 - int(key.removeprefix(prefix)) for key in keys]
+        jobs = await asyncio.gather(*(self._control.get(key) for key in keys))
+        for number, known in zip(numbers, jobs, strict=True):
+            if known.decode() == job:
+                return number
+        number = numbers[0] + 1 if numbers else 1
         while not await claim(
             self._control, run_number_key(task.tenant, task.schedule, number), job.encode()
         ):

@@ -127,6 +127,7 @@ class Validation(BaseModel):
     enough: str
     failure: Problem | None
     warnings: list[str]
+    reused: int = 0
 
     @property
     def most(self) -> Decimal:
@@ -141,12 +142,14 @@ class Image(BaseModel):
     sha256: str
     bytes: int
     url: str
+    format: str = ""
 
 
 class Item(BaseModel):
     """One item; its other fields are passed on as they came."""
 
     custom_id: str
+    variant: str | None = None
     state: str
     images: list[Image]
 
@@ -163,6 +166,10 @@ class File(BaseModel):
     """An uploaded file."""
 
     id: str
+    filename: str = ""
+    bytes: int = 0
+    sha256: str | None = None
+    created_at: datetime | None = None
 
 
 class Attempt(BaseModel):

@@ -58,12 +58,15 @@ async def ask_first(client: Client, body: dict[str, Any], asking: Asking) -> Non
         _ask(_most(body) if found is None else found.most, asking)
 
 
-def estimate_lines(found: Validation) -> Iterator[str]:
-    """The estimate for people."""
+def estimate_lines(found: Validation, *, capped: bool = True) -> Iterator[str]:
+    """The estimate for people; of the cap nothing is said where none was given."""
     items = f"{found.items:,} item{'' if found.items == 1 else 's'}"
     yield f"Estimate: {items}, {estimate_words(found.estimate)}."
-    enough = ENOUGH.get(found.enough, harmless(found.enough))
-    yield f"The cap of {dollars(found.limit_usd)} is {enough}."
+    if found.reused:
+        yield f"Bought before, and not bought again: {found.reused:,} of them."
+    if capped:
+        enough = ENOUGH.get(found.enough, harmless(found.enough))
+        yield f"The cap of {dollars(found.limit_usd)} is {enough}."
     if found.invalid_rows:
         yield f"Bad rows, for which nothing is bought: {found.invalid_rows.count:,}"
         yield from (f"  {line}" for line in row_words(found.invalid_rows, SHOWN_ROWS))

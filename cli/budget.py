@@ -6,10 +6,12 @@ import typer
 
 from cli.answers import Job
 from cli.client import Client
+from cli.ids import JobId
 from cli.money import dollars
-from cli.running import JobId, run
+from cli.running import run
 from cli.service import Url
-from cli.submit import OnExhausted
+from cli.submit_options import CAP_OPTIONS, OnExhausted
+from cli.telling import AsJson, tell
 
 AFTER = {
     "hold": "When it is used up, the job is held.",
@@ -21,11 +23,13 @@ def budget(
     job: JobId,
     *,
     limit_usd: Annotated[
-        str | None, typer.Option(metavar="USD", help="The new cap in all, not what is added to it.")
+        str | None,
+        typer.Option(*CAP_OPTIONS, metavar="USD", help="The new cap in all, not what is added to it."),
     ] = None,
     on_exhausted: Annotated[
         OnExhausted | None, typer.Option(help="When the cap is used up: hold the job, or skip what is left.")
     ] = None,
+    json: AsJson = False,
     url: Url = None,
 ) -> None:
     """Raises or lowers the cap of a job that has not ended, or says what happens when it is used up.
@@ -36,14 +40,13 @@ def budget(
     change = {name: value for name, value in wanted.items() if value is not None}
     if not change:
         raise typer.BadParameter("give --limit-usd, --on-exhausted, or both")
-    run(url, lambda client: _budget(client, job, change))
+    run(url, lambda client: _budget(client, job, change, json=json))
 
 
-async def _budget(client: Client, job: str, change: dict[str, str]) -> int:
-    answer = await client.set_budget(job, change)
-    typer.echo(_said(answer))
-    if "on_exhausted" in change:
-        typer.echo(AFTER[change["on_exhausted"]])
+async def _budget(client: Client, job: str, change: dict[str, str], *, json: bool) -> int:
+    told = await client.ask(Job, "PATCH", f"/v1/jobs/{job}", json={"budget": change})
+    after = [AFTER[change["on_exhausted"]]] if "on_exhausted" in change else []
+    tell(told.document, [_said(told.model), *after], json=json)
     return 0
 
 

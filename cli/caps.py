@@ -11,6 +11,7 @@ from cli.errors import harmless
 from cli.money import dollars
 from cli.running import run_as_operator
 from cli.service import OperatorUrl
+from cli.telling import AsJson, tell
 
 NONE = "none"
 
@@ -38,23 +39,29 @@ def caps(
     time_zone: Annotated[
         str | None, typer.Option(metavar="ZONE", help="Whose midnight ends a day: Europe/Berlin, or +05:30.")
     ] = None,
+    reset: Annotated[bool, typer.Option("--reset", help="Go back to the caps of all tenants.")] = False,
+    json: AsJson = False,
     url: OperatorUrl = None,
 ) -> None:
     """Shows what all jobs of a tenant may spend by day and month, or sets it.
 
     What is not given stays as it is. Takes the operator's key.
+
+    Example: imagemill caps --tenant shop-1 --day-usd 100 --month-usd none
     """
     wanted = {"day_usd": day_usd, "month_usd": month_usd, "time_zone": time_zone}
     change = {name: value for name, value in wanted.items() if value is not None}
-    run_as_operator(url, lambda client: _caps(client, tenant, change))
+    if reset and change:
+        raise typer.BadParameter("--reset takes all of them back; leave the other caps out")
+    run_as_operator(url, lambda client: _caps(client, tenant, change, reset=reset, json=json))
 
 
-async def _caps(client: Client, tenant: str, change: dict[str, str]) -> int:
-    found = await client.caps(tenant)
+async def _caps(client: Client, tenant: str, change: dict[str, str], *, reset: bool, json: bool) -> int:
+    path = f"/v1/tenants/{tenant}/caps"
+    told = await client.ask(Caps, "DELETE" if reset else "GET", path)
     if change:
-        found = await client.set_caps(tenant, changed(found, change))
-    for name, value in _rows(found):
-        typer.echo(f"{name:<9} {value}")
+        told = await client.ask(Caps, "PUT", path, json=changed(told.model, change))
+    tell(told.document, (f"{name:<9} {value}" for name, value in _rows(told.model)), json=json)
     return 0
 
 

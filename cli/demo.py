@@ -1,24 +1,12 @@
 """`imagemill demo`: a shop's product export in, its images out, on a stack that is gone afterwards."""
 
 import asyncio
-import time
-from collections.abc import Coroutine
+from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import typer
 
-from cli import demo_folder
-from cli.client import Client
-from cli.demo_screen import DemoScreen
-from cli.demo_story import tell
-from cli.running import INTERRUPTED, outcome
-from cli.service import Service
-from sandbox.stack import LocalStack, StackError, StackOptions
-from sandbox.stack.interrupts import SIGNALS
-
-# Slow enough to watch, and still done in seconds.
-SPEED = 0.1
+from cli.running import outcome
 
 
 def demo() -> None:
@@ -27,67 +15,6 @@ def demo() -> None:
     Runs the real engine, store, worker and API on this machine, with an image API that draws by itself;
     leaves nothing but the images in ./demo-output. Exits with 0 if every item succeeded.
     """
-    raise typer.Exit(outcome(lambda: asyncio.run(_demo(Path(demo_folder.NAME)))))
-
-
-async def _demo(folder: Path) -> int:
-    demo_folder.prepare(folder)
-    screen = DemoScreen()
-    screen.opening()
-    with TemporaryDirectory(prefix="imagemill-demo-", ignore_cleanup_errors=True) as data:
-        stack = LocalStack(StackOptions(data_dir=Path(data), speed=SPEED), screen.part)
-        code = await _until_signal(stack, _run(stack, screen, folder))
-    screen.closing(code == INTERRUPTED)
-    return code
-
-
-async def _run(stack: LocalStack, screen: DemoScreen, folder: Path) -> int:
-    async with stack:
-        screen.all_up()
-        began = time.monotonic()
-        return await _unless_a_part_dies(stack, _tell(stack, screen, folder, began))
-
-
-async def _tell(stack: LocalStack, screen: DemoScreen, folder: Path, began: float) -> int:
-    addresses = stack.addresses
-    if addresses.url is None or addresses.api_key is None:
-        raise StackError("The stack came up without its API.")
-    async with Client(Service(addresses.url, addresses.api_key)) as client:
-        return await tell(client, screen, folder, began)
-
-
-async def _unless_a_part_dies(stack: LocalStack, story: Coroutine[None, None, int]) -> int:
-    """The outcome of a story that needs the whole stack; raises `PartDied` if it loses a part."""
-    telling = asyncio.create_task(story)
-    death = asyncio.create_task(stack.wait())
-    try:
-        await asyncio.wait({telling, death}, return_when=asyncio.FIRST_COMPLETED)
-        if death.done():
-            await death
-        return await telling
-    finally:
-        telling.cancel()
-        death.cancel()
-        await asyncio.gather(telling, death, return_exceptions=True)
-
-
-async def _until_signal(stack: LocalStack, story: Coroutine[None, None, int]) -> int:
-    """Ends the story on a signal, politely; a second signal kills what lingers."""
-    running = asyncio.create_task(story)
-    loop = asyncio.get_running_loop()
-
-    def interrupt() -> None:
-        if running.cancelling():
-            stack.kill_now()
-        else:
-            running.cancel()
-
-    for number in SIGNALS:
-        loop.add_signal_handler(number, interrupt)
-    try:
-        return await running
-    except asyncio.CancelledError:
-        return INTERRUPTED
-    finally:
-        for number in SIGNALS:
-            loop.remove_signal_handler(number)
+    # The clients of engine and store take a second to import, which other commands do without.
+    run_demo, folder = import_module("cli.demo_run").run_demo, import_module("cli.demo_folder").NAME
+    raise typer.Exit(outcome(lambda: asyncio.run(run_demo(Path(folder)))))

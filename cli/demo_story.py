@@ -6,13 +6,16 @@ import secrets
 import time
 from pathlib import Path, PurePosixPath
 
+from rich.console import Console
+
 from cli.answers import Job
-from cli.client import Client, Downloads
+from cli.client import Client
 from cli.demo_folder import SHEET
 from cli.demo_screen import DemoScreen
 from cli.download import Account, Download
+from cli.downloads import Downloads
 from cli.places import RESULTS, place_below
-from cli.progress import view_for
+from cli.progress import Bar, Lines, View
 from cli.watch import follow
 from sandbox.demo import MANIFEST, Tile, draw_contact_sheet, products, submission
 
@@ -30,11 +33,15 @@ async def tell(client: Client, screen: DemoScreen, folder: Path, began: float) -
     file_id = await client.upload(MANIFEST)
     accepted = await client.submit(submission(file_id), secrets.token_hex(16))
     screen.accepted(accepted)
-    ended = await follow(client, accepted.id, view_for(screen.console))
+    ended = await follow(client, accepted.id, _view(screen.console))
     account = await _download(client, screen, ended, folder)
     sheet = await asyncio.to_thread(_contact_sheet, folder)
     screen.result(ended, account, folder, sheet, time.monotonic() - began)
     return 0 if _all_well(ended, account) else 1
+
+
+def _view(console: Console) -> View:
+    return Bar(console) if console.is_terminal else Lines(console)
 
 
 async def _download(client: Client, screen: DemoScreen, job: Job, folder: Path) -> Account:

@@ -1,27 +1,38 @@
 """All images of a job into a folder, a few at once; what is there already is not fetched again.
 
-1. read the items, a page at a time: the addresses of their images are made then, and good for an hour;
-2. fetch each image and check its hash;
-3. write every item that has ended to `results.jsonl`, each image with its file instead of its address.
+1. where names come from a pattern, read all items once, so that two images of one name are told before
+   anything is written;
+2. read the items, a page at a time: the addresses of their images are made then, and good for an hour;
+3. fetch each image and check its hash; an address that has expired is asked for anew;
+4. write every item that has ended to `results.jsonl`, each image with its file instead of its address;
+5. of a job that is followed, begin again with the first page that has open items, until the job has ended.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, BinaryIO
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, TypeVar
+from urllib.parse import urlsplit
 
-from cli.answers import Image, Item, ItemPage
-from cli.client import Client, Downloads
+from cli import patience
+from cli.answers import Item, ItemPage
+from cli.client import Client
+from cli.downloads import Downloads, Expired
 from cli.errors import CliError
-from cli.fetch import fetch, scratch_for
-from cli.patience import patiently
-from cli.places import RESULTS, holds, name_within, place_below
+from cli.fetch import fetch, fetch_rendition, scratch_for
+from cli.jobs.items import item_path
+from cli.naming import Clash, Names, Pattern, Shot
+from cli.patience import STUBBORN, patiently
+from cli.places import RESULTS, UnsafeKey, holds, name_within, place_below
 
 AT_ONCE = 8
 OPEN = ("pending", "running")
+SHOWN_CLASHES = 5
+FOLLOW_PAUSE = 3.0
 Say = Callable[[str], None]
+Answer = TypeVar("Answer")
 
 
 @dataclass(slots=True)
@@ -33,17 +44,52 @@ class Account:
         present: images that were there already, with the right hash.
         failed: keys of images that could not be had, and why.
         states: items by their end state.
+        formats: the formats of the images.
     """
 
     fetched: int = 0
     present: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
     states: dict[str, int] = field(default_factory=dict)
+    formats: set[str] = field(default_factory=set)
 
     @property
     def images(self) -> int:
         """Images that are in the folder now."""
         return self.fetched + self.present
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """How a job's images are to be had.
+
+    Attributes:
+        pattern: their names; None: as they are named in the bucket.
+        rendition: which of their renditions; None: the images themselves.
+        at_once: so many are fetched side by side.
+        follow: go on until the job has ended.
+    """
+
+    pattern: Pattern | None = None
+    rendition: str | None = None
+    at_once: int = AT_ONCE
+    follow: bool = False
+
+
+PLAIN = Wanted()
+
+
+@dataclass(slots=True)
+class Place:
+    """How far a followed job has been read.
+
+    Attributes:
+        after: the last page of which nothing is open any more.
+        items: so many items are in it and before it.
+    """
+
+    after: str | None = None
+    items: int = 0
 
 
 class Download:
@@ -58,6 +104,7 @@ class Download:
         folder: Path,
         say: Say,
         on_image: Callable[[], None] = lambda: None,
+        wanted: Wanted = PLAIN,
     ) -> None:
         """Does nothing yet.
 
@@ -68,6 +115,7 @@ class Download:
             folder: made if missing.
             say: told when something is tried again.
             on_image: called after each image, had or not.
+            wanted: which images, and under which names.
         """
         self._client = client
         self._downloads = downloads
@@ -75,70 +123,174 @@ class Download:
         self._folder = folder
         self._say = say
         self._on_image = on_image
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._wanted = wanted
+        self._turns = asyncio.Semaphore(wanted.at_once)
+        self._names = None if wanted.pattern is None else Names(wanted.pattern)
         self._account = Account()
+        self._had: dict[str, str] = {}
+        self._place = Place()
 
     async def run(self) -> Account:
-        """Fetches what has ended so far.
+        """Fetches what has ended so far, or all of a job that is followed.
 
         Raises:
             Refused, ServiceAway: the items can't be read.
+            Clash: a pattern gives two images one name; nothing was written.
             CliError: the folder can't be written to.
         """
         first = await self._page(None)  # before anything is made here: there may be no such job
+        if self._names is not None:
+            await self._look_at_names(first, self._names)
         try:
             with scratch_for(self._folder / RESULTS) as results:
-                async for page in self._pages(first):
-                    await self._take(page, results)
+                while not await self._round(results):
+                    await patience.sleep(FOLLOW_PAUSE)
         except OSError as error:
             raise CliError(f"{self._folder} can't be written to: {error.strerror}") from None
         return self._account
 
-    async def _take(self, page: ItemPage, results: BinaryIO) -> None:
-        for line in await asyncio.gather(*map(self._item, page.data)):
-            if line is not None:
-                results.write(line.encode() + b"\n")
+    async def _look_at_names(self, first: ItemPage, names: Names) -> None:
+        clashes: list[str] = []
+        place = Place()
+        async for page in self._pages(first, place):
+            for shot in self._shots(page, place.items):
+                try:
+                    names.claim(shot)
+                except Clash as error:
+                    clashes.append(str(error))
+                except UnsafeKey:
+                    pass  # told of that image alone, when it is its turn
+            place.items += len(page.data)
+        if clashes:
+            more = f"\n  … and {len(clashes) - SHOWN_CLASHES:,} more" if len(clashes) > SHOWN_CLASHES else ""
+            raise Clash("\n  ".join(["Nothing was written.", *clashes[:SHOWN_CLASHES]]) + more)
 
-    async def _pages(self, page: ItemPage) -> AsyncIterator[ItemPage]:
+    async def _round(self, results: BinaryIO) -> bool:
+        """Takes what has ended by now; returns whether that was all that is wanted."""
+        # Asked before the items are: what had ended then is among them.
+        last = not self._wanted.follow or await self._ended()
+        self._account.failed.clear()
+        settled = True
+        place = Place(self._place.after, self._place.items)
+        async for page in self._pages(await self._page(place.after), place):
+            lines = await asyncio.gather(
+                *(self._item(raw, place.items + number) for number, raw in enumerate(page.data, 1))
+            )
+            place.items += len(page.data)
+            settled = settled and None not in lines and not self._account.failed
+            if last or settled:
+                self._write(results, page, lines)
+            if settled and page.last:
+                self._place = Place(page.last, place.items)
+        return last
+
+    def _write(self, results: BinaryIO, page: ItemPage, lines: list[str | None]) -> None:
+        for raw, line in zip(page.data, lines, strict=True):
+            if line is None:
+                continue
+            results.write(line.encode() + b"\n")
+            self._account.states[raw["state"]] = self._account.states.get(raw["state"], 0) + 1
+            for image in raw["images"]:
+                self._had.pop(image["key"], None)
+
+    async def _pages(self, page: ItemPage, place: Place) -> AsyncIterator[ItemPage]:
         yield page
         while page.has_more:
             page = await self._page(page.last)
             yield page
 
     async def _page(self, after: str | None) -> ItemPage:
-        return await patiently(lambda: self._client.page(self._job, after), say=self._say)
+        return await self._stubbornly(lambda: self._client.page(self._job, after))
 
-    async def _item(self, raw: dict[str, Any]) -> str | None:
+    async def _ended(self) -> bool:
+        return (await self._stubbornly(lambda: self._client.status(self._job)))[0].ended
+
+    async def _stubbornly(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
+        return await patiently(call, say=self._say, waits=STUBBORN)
+
+    def _shots(self, page: ItemPage, before: int) -> list[Shot]:
+        return [
+            shot
+            for number, raw in enumerate(page.data, 1)
+            for shot in self._shots_of(Item.model_validate(raw), before + number)
+        ]
+
+    def _shots_of(self, item: Item, index: int) -> list[Shot]:
+        return [
+            Shot(self._job, item, image, index, n, self._wanted.rendition)
+            for n, image in enumerate(item.images, 1)
+        ]
+
+    async def _item(self, raw: dict[str, Any], index: int) -> str | None:
         """The item's line for the list of results, once its images are here; None if it has not ended."""
         item = Item.model_validate(raw)
         if item.state in OPEN:
             return None
-        self._account.states[item.state] = self._account.states.get(item.state, 0) + 1
-        files = await asyncio.gather(*map(self._image, item.images))
+        files = await asyncio.gather(*map(self._image, self._shots_of(item, index)))
         images = [_local(image, file) for image, file in zip(raw["images"], files, strict=True)]
         return json.dumps(raw | {"images": images}, ensure_ascii=False)
 
-    async def _image(self, image: Image) -> str | None:
+    async def _image(self, shot: Shot) -> str | None:
         """Where the image lies within the folder; None if it could not be had."""
+        key = shot.image.key
+        if key in self._had:
+            return self._had[key]
         try:
             async with self._turns:
-                return await self._had(image)
+                self._had[key] = await self._take(shot)
         except (CliError, OSError) as error:
             why = (error.strerror if isinstance(error, OSError) else None) or str(error)
-            self._account.failed.append((image.key, why))
+            self._account.failed.append((key, why))
             return None
         finally:
             self._on_image()
+        self._account.formats.add(shot.image.format)
+        return self._had[key]
 
-    async def _had(self, image: Image) -> str:
-        name = name_within(self._job, image.key)
+    async def _take(self, shot: Shot) -> str:
+        if shot.rendition is not None:
+            # A rendition has a format of its own, which only its address tells.
+            address = await self._stubbornly(lambda: self._address(shot))
+            shot = replace(shot, ending=PurePosixPath(urlsplit(address).path).suffix or None)
+        name = self._name(shot)
         place = place_below(self._folder, name)
-        if await asyncio.to_thread(holds, place, image.sha256):
-            self._account.present += 1
-        else:
-            await patiently(lambda: fetch(self._downloads, image, place), say=lambda _: None)
-            self._account.fetched += 1
+        if shot.rendition is not None:
+            new = await self._stubbornly(lambda: self._rendition(shot, place))
+        elif new := not await asyncio.to_thread(holds, place, shot.image.sha256):
+            await self._stubbornly(lambda: self._original(shot, place))
+        self._account.fetched += new
+        self._account.present += not new
         return str(name)
+
+    def _name(self, shot: Shot) -> PurePosixPath:
+        if self._names is not None:
+            return self._names.claim(shot)
+        name = name_within(self._job, shot.image.key)
+        if shot.rendition is None:
+            return name
+        # As its own kind of image, beside the original.
+        return name.with_name(f"{name.stem}.{_flat(shot.rendition)}{shot.suffix}")
+
+    async def _original(self, shot: Shot, place: Path) -> None:
+        try:
+            await fetch(self._downloads, shot.image, place)
+        except Expired:
+            await fetch(self._downloads, shot.image, place, await self._address(shot))
+
+    async def _rendition(self, shot: Shot, place: Path) -> bool:
+        return await fetch_rendition(self._downloads, await self._address(shot), place)
+
+    async def _address(self, shot: Shot) -> str:
+        """A fresh one from the service."""
+        query = {"variant": shot.item.variant, "rendition": shot.rendition}
+        said = {name: value for name, value in query.items() if value is not None}
+        return await self._client.address(
+            f"{item_path(self._job, shot.item.custom_id)}/images/{shot.n}", said
+        )
+
+
+def _flat(name: str) -> str:
+    return name.replace("/", "_").replace("\\", "_")
 
 
 def _local(image: dict[str, Any], file: str | None) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 import unicodedata
 from collections.abc import Sequence
 
+from cli.exits import AWAY, USAGE, WRONG
+
 SPACES = " \n\t"
 
 
@@ -13,13 +15,13 @@ class CliError(Exception):
         exit_code: what the command line ends with.
     """
 
-    exit_code = 1
+    exit_code = WRONG
 
 
 class Stopped(CliError):
     """Nothing was submitted: what was typed has to be changed first."""
 
-    exit_code = 2
+    exit_code = USAGE
 
 
 class Refused(CliError):
@@ -37,6 +39,8 @@ class ServiceAway(CliError):
         wait: the seconds that the service asked for, if it did.
         answered: whether anything answered at all.
     """
+
+    exit_code = AWAY
 
     def __init__(self, message: str, *, wait: float | None = None, answered: bool = False) -> None:
         super().__init__(message)

@@ -1,5 +1,6 @@
 """One image into its place, in one step: a reader sees the whole file or none."""
 
+import asyncio
 import hashlib
 from collections.abc import Iterator
 from contextlib import aclosing, contextmanager
@@ -7,20 +8,27 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cli.answers import Image
-from cli.client import Downloads
+from cli.downloads import Downloads, Facts, Unchanged
 from cli.errors import CliError
 
 
-async def fetch(downloads: Downloads, image: Image, place: Path) -> None:
+async def fetch(downloads: Downloads, image: Image, place: Path, url: str | None = None) -> None:
     """Downloads an image and puts it where it belongs, once its hash has proved right.
 
+    Args:
+        downloads: reads it.
+        image: what it must be.
+        place: where it belongs.
+        url: another address of it; unset: the image's own.
+
     Raises:
+        Expired: the address is good no more.
         CliError: it could not be had, or is not what was stored.
         OSError: the file can't be written.
     """
     digest, size = hashlib.sha256(), 0
     with scratch_for(place) as file:
-        async with aclosing(downloads.read(image.url)) as pieces:
+        async with aclosing(downloads.read(url or image.url)) as pieces:
             async for piece in pieces:
                 size += len(piece)
                 if size > image.bytes:
@@ -29,6 +37,31 @@ async def fetch(downloads: Downloads, image: Image, place: Path) -> None:
                 file.write(piece)
         if digest.hexdigest() != image.sha256:
             raise CliError("it is not what was stored: its SHA-256 differs")
+
+
+async def fetch_rendition(downloads: Downloads, url: str, place: Path) -> bool:
+    """The same for a rendition, whose hash is the store's own; False: it is there already.
+
+    Raises:
+        CliError: it could not be had, or broke off.
+        OSError: the file can't be written.
+    """
+    facts = Facts(have=await asyncio.to_thread(_md5, place))
+    digest, size = _new_md5(), 0
+    try:
+        with scratch_for(place) as file:
+            async with aclosing(downloads.read(url, facts)) as pieces:
+                async for piece in pieces:
+                    size += len(piece)
+                    digest.update(piece)
+                    file.write(piece)
+            if facts.size is not None and size != facts.size:
+                raise CliError(f"it has {size} bytes instead of {facts.size}")
+            if facts.md5 is not None and digest.hexdigest() != facts.md5:
+                raise CliError("it is not what was stored: its MD5 differs")
+    except Unchanged:
+        return False
+    return True
 
 
 @contextmanager
@@ -44,3 +77,16 @@ def scratch_for(place: Path) -> Iterator[BinaryIO]:
         scratch.replace(place)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def _new_md5() -> "hashlib._Hash":
+    # Against a connection that breaks off, not against an attacker.
+    return hashlib.md5(usedforsecurity=False)
+
+
+def _md5(place: Path) -> str | None:
+    try:
+        with place.open("rb") as content:
+            return hashlib.file_digest(content, _new_md5).hexdigest()
+    except FileNotFoundError:
+        return None

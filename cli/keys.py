@@ -5,7 +5,7 @@ import re
 import secrets
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from cli.caps import tenant_name
 from cli.errors import harmless
 from cli.running import outcome, whisper
 from cli.tables import table
+from cli.telling import AsJson, AsLines, print_json, print_line
 from cli.tenants_file import KeyEntry, TenantsFile, change, moment
 
 SCOPES = ("read", "submit", "admin")
@@ -84,10 +85,13 @@ def create(
         typer.Option(metavar="DAY|DAYSd", help="2027-01-31, or 90d; never if unset.", callback=_expires),
     ] = None,
     name: Annotated[str | None, typer.Option(help="What it is for.", callback=_name)] = None,
+    json: AsJson = False,
 ) -> None:
     """Makes a key, puts its hash into the file, and prints the key: this once, and nothing else.
 
     A file or a tenant that is not there yet is made.
+
+    Example: imagemill keys create --tenant shop-1 --expires 90d --file tenants.toml
     """
     entry = KeyEntry(
         tenant=tenant,
@@ -96,10 +100,10 @@ def create(
         expires=end_of(expires) if expires else None,
         name=name,
     )
-    raise typer.Exit(outcome(lambda: _create(entry, file)))
+    raise typer.Exit(outcome(lambda: _create(entry, file, json=json)))
 
 
-def _create(entry: KeyEntry, path: Path) -> int:
+def _create(entry: KeyEntry, path: Path, *, json: bool) -> int:
     key = f"im_{entry.id}_{secrets.token_hex(20)}"
     sha256 = hashlib.sha256(key.encode()).hexdigest()
     tenants: list[str] = []
@@ -109,7 +113,10 @@ def _create(entry: KeyEntry, path: Path) -> int:
         return file.with_key(entry, sha256)
 
     change(path, edit, new=True)
-    typer.echo(key)
+    if json:
+        print_json(_said(entry) | {"key": key})
+    else:
+        typer.echo(key)
     until = f", until {_end(entry)}" if entry.expires else ""
     if entry.tenant not in tenants:
         whisper(f"Tenant {entry.tenant} is new in {path}.")
@@ -119,13 +126,17 @@ def _create(entry: KeyEntry, path: Path) -> int:
 
 
 @keys.command(name="list")
-def list_keys(file: File) -> None:
+def list_keys(file: File, *, json: AsLines = False) -> None:
     """Shows all keys of the file, without their hashes."""
-    raise typer.Exit(outcome(lambda: _list(file)))
+    raise typer.Exit(outcome(lambda: _list(file, json=json)))
 
 
-def _list(path: Path) -> int:
+def _list(path: Path, *, json: bool) -> int:
     found = list(TenantsFile.read(path).keys())
+    if json:
+        for key in found:
+            print_line(_said(key))
+        return 0
     rows = [(key.name or "-", key.id, key.tenant, ",".join(key.scopes), _end(key)) for key in found]
     for line in table(("Name", "Id", "Tenant", "Scopes", "Until"), rows, text=5):
         typer.echo(line)
@@ -134,13 +145,16 @@ def _list(path: Path) -> int:
 
 @keys.command()
 def revoke(
-    key: Annotated[str, typer.Argument(metavar="ID", help="The key's id.", callback=_key_id)], file: File
+    key: Annotated[str, typer.Argument(metavar="ID", help="The key's id.", callback=_key_id)],
+    file: File,
+    *,
+    json: AsJson = False,
 ) -> None:
     """Takes a key out of the file."""
-    raise typer.Exit(outcome(lambda: _revoke(key, file)))
+    raise typer.Exit(outcome(lambda: _revoke(key, file, json=json)))
 
 
-def _revoke(key_id: str, path: Path) -> int:
+def _revoke(key_id: str, path: Path, *, json: bool) -> int:
     owners: list[str] = []
 
     def edit(file: TenantsFile) -> str:
@@ -149,8 +163,22 @@ def _revoke(key_id: str, path: Path) -> int:
         return text
 
     change(path, edit)
+    if json:
+        print_json({"id": key_id, "tenant": owners[0], "revoked": True})
     whisper(f"Key {key_id} of tenant {harmless(owners[0])} is revoked. {TAKEN}")
     return 0
+
+
+def _said(key: KeyEntry) -> dict[str, Any]:
+    """What is known of a key, for programs."""
+    return {
+        "id": key.id,
+        "tenant": key.tenant,
+        "name": key.name,
+        "scopes": list(key.scopes),
+        "expires_at": None if key.expires is None else moment(key.expires).astimezone(UTC).isoformat(),
+        "expired": key.expired,
+    }
 
 
 def _end(key: KeyEntry) -> str:

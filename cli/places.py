@@ -22,7 +22,7 @@ def name_within(job: str, key: str) -> PurePosixPath:
     _, found, name = f"/{key}".partition(f"/{job}/")
     if not found:
         raise UnsafeKey(f"the key {key!r} is not of this job")
-    if not all(map(_is_plain, name.split("/"))):
+    if not all(map(is_plain, name.split("/"))):
         raise UnsafeKey(f"the key {key!r} is no safe name for a file")
     if name == RESULTS:
         raise UnsafeKey(f"the key {key!r} is the name of the list of results")
@@ -50,6 +50,7 @@ def holds(place: Path, sha256: str) -> bool:
         return False
 
 
-def _is_plain(segment: str) -> bool:
+def is_plain(segment: str) -> bool:
+    """Can it be the name of a file or folder, and of nothing above?"""
     odd = any(unicodedata.category(character) == "Cc" for character in segment)
     return segment not in ("", ".", "..") and "\\" not in segment and not odd

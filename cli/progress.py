@@ -1,4 +1,4 @@
-"""What is seen of a running job: a bar on a terminal, lines elsewhere."""
+"""What is seen of a running job: a bar on a terminal, lines elsewhere, JSON for programs."""
 
 from types import TracebackType
 from typing import Protocol, Self
@@ -9,7 +9,10 @@ from rich.progress import BarColumn, Progress, TextColumn
 from cli.answers import Job
 from cli.errors import harmless
 from cli.money import dollars
+from cli.reading import Told
+from cli.running import whisper
 from cli.show import duration, images, progress_line
+from cli.telling import print_line
 
 COLOURS = {
     "completed": "green",
@@ -31,18 +34,17 @@ class View(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def show(self, job: Job) -> None:
+    def show(self, told: Told[Job]) -> None:
         """Called with each status."""
 
     def say(self, sentence: str) -> None:
         """Called when there is something else to tell."""
 
 
-class Lines:
-    """A line whenever something has changed, for pipes and logs."""
+class Plain:
+    """A view that needs no terminal: it shows what has changed."""
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
+    def __init__(self) -> None:
         self._last: tuple[object, ...] = ()
 
     def __enter__(self) -> Self:
@@ -53,17 +55,43 @@ class Lines:
     ) -> None:
         pass
 
-    def show(self, job: Job) -> None:
-        """Prints the line."""
+    def changed(self, job: Job) -> bool:
+        """Is there anything new since it was last asked?"""
         now = (job.state, job.items, job.images, job.cost.spent)
-        if now != self._last:
-            self.say(progress_line(job))
-        self._last = now
+        before, self._last = self._last, now
+        return now != before
+
+
+class Lines(Plain):
+    """A line whenever something has changed, for pipes and logs; of several jobs, each with its id."""
+
+    def __init__(self, console: Console, prefix: str = "") -> None:
+        super().__init__()
+        self._console = console
+        self._prefix = prefix
+
+    def show(self, told: Told[Job]) -> None:
+        """Prints the line."""
+        if self.changed(told.model):
+            self.say(progress_line(told.model))
 
     def say(self, sentence: str) -> None:
         """Prints a sentence; at once, since a pipe is read while the job runs."""
-        self._console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(f"{self._prefix}{sentence}", markup=False, highlight=False, soft_wrap=True)
         self._console.file.flush()
+
+
+class JsonLines(Plain):
+    """The whole status as JSON whenever something has changed; sentences go to standard error."""
+
+    def show(self, told: Told[Job]) -> None:
+        """Prints the status."""
+        if self.changed(told.model):
+            print_line(told.document)
+
+    def say(self, sentence: str) -> None:
+        """Tells it beside."""
+        whisper(sentence)
 
 
 class Bar:
@@ -89,34 +117,38 @@ class Bar:
     ) -> None:
         self._progress.stop()
 
-    def show(self, job: Job) -> None:
+    def show(self, told: Told[Job]) -> None:
         """Moves the bar."""
-        colour = COLOURS.get(job.state, "cyan")
+        job = told.model
         self._progress.update(
             self._task,
-            description=f"[{colour}]{job.state}[/]",
+            description=coloured(job),
             total=job.items.total,
             completed=job.items.done,
-            facts=_facts(job),
+            facts=_facts(job, self._console.width),
         )
 
     def say(self, sentence: str) -> None:
         """Prints a sentence above the bar."""
-        self._console.print(sentence, markup=False, highlight=False, style="yellow")
+        # Wrapped by the terminal, so that a command in it can be copied.
+        self._console.print(sentence, markup=False, highlight=False, soft_wrap=True, style="yellow")
 
 
-def view_for(console: Console) -> View:
-    """The view that suits what is written to."""
-    return Bar(console) if console.is_terminal else Lines(console)
+def coloured(job: Job) -> str:
+    """The job's state, in its colour."""
+    return f"[{COLOURS.get(job.state, 'cyan')}]{harmless(job.state)}[/]"
 
 
-def _facts(job: Job) -> str:
-    """Short, so that the bar has room on a narrow terminal."""
+def _facts(job: Job, width: int) -> str:
+    """Short, so that the bar has room; on a narrow terminal without what can be done without."""
     of = "" if job.items.total is None else f"/{job.items.total:,}"
-    facts = [f"{job.items.done:,}{of}", images(job.images)]
-    if job.images_per_minute is not None:
-        facts.append(f"{job.images_per_minute:,.0f}/min")
-    facts.append(f"{dollars(job.cost.spent)} of {dollars(job.cost.limit_usd)}")
+    facts = [f"{job.items.done:,}{of}"]
+    if width >= 80:
+        facts.append(images(job.images))
+        if job.images_per_minute is not None:
+            facts.append(f"{job.images_per_minute:,.0f}/min")
+    cap = f" of {dollars(job.cost.limit_usd)}" if width >= 60 else ""
+    facts.append(f"{dollars(job.cost.spent)}{cap}")
     if job.hold is not None:
         facts.append(f"[yellow]{harmless(job.hold.code)}[/]")
     elif job.ended:

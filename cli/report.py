@@ -8,12 +8,13 @@ import typer
 from cli.answers import Drift, ItemBill, Report
 from cli.client import Client
 from cli.errors import harmless
+from cli.ids import JobId
 from cli.money import dollars
-from cli.running import JobId, run
+from cli.running import run
 from cli.service import Url
 from cli.show import estimate_words, items_by_state, uncertain_words
-from cli.status import AsJson
 from cli.tables import table
+from cli.telling import AsJson
 
 HEAD = ("Model", "State", "Items", "Images", "Settled", "Written off", "Uncertain")
 Items = Annotated[bool, typer.Option("--items", help="Also each item, with what became of its calls.")]
@@ -25,14 +26,16 @@ def report(job: JobId, *, items: Items = False, json: AsJson = False, url: Url =
 
 
 async def _json(client: Client, job: str, items: bool) -> int:
-    async for piece in client.raw_report(job, items=items):
+    """Piece by piece, as it is written: with its items it may be long."""
+    query = {"items": "true"} if items else {}
+    async for piece in client.stream(f"/v1/jobs/{job}/report", query):
         typer.echo(piece, nl=False)
     typer.echo()
     return 0
 
 
 async def _report(client: Client, job: str, items: bool) -> int:
-    for line in receipt(await client.report(job)):
+    for line in receipt((await client.ask(Report, "GET", f"/v1/jobs/{job}/report")).model):
         typer.echo(line)
     if items:
         typer.echo()

@@ -1,36 +1,26 @@
 """What every command shares: its service, its exit code, its terminal."""
 
 import asyncio
-import re
+import os
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from cli.client import Client
 from cli.errors import CliError
+from cli.exits import FINE, INTERRUPTED, WRONG
 from cli.service import ADMIN, Service, find_service
 from sandbox.stack import StackError
 
-INTERRUPTED = 130
 Story = Callable[[Client], Awaitable[int]]
-
-
-def _job_id(text: str) -> str:
-    if not re.fullmatch(r"[\w-]+", text, re.ASCII):
-        raise typer.BadParameter(f"{text!r} is no id of a job; one looks like job_01J9ZC3V5N8Q4T6W7XKABCDEFG")
-    return text
-
-
-JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.", callback=_job_id)]
 
 
 def run(url: str | None, story: Story) -> None:
     """Runs a command that talks to the service, and exits with the code that it returns.
 
-    Errors that were foreseen are told as a sentence and exit with 1, an interruption with 130.
+    Errors that were foreseen are told as a sentence; `cli.exits` has the codes.
     """
     raise typer.Exit(outcome(lambda: asyncio.run(_tell(find_service(url), story))))
 
@@ -47,7 +37,11 @@ def outcome(action: Callable[[], int]) -> int:
     except (CliError, StackError) as error:
         sys.stdout.flush()
         typer.echo(f"Error: {error}", err=True)
-        return error.exit_code if isinstance(error, CliError) else 1
+        return error.exit_code if isinstance(error, CliError) else WRONG
+    except BrokenPipeError:
+        # Who read has read enough, as `head` does; Python is not to complain of it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FINE
     except KeyboardInterrupt:
         return INTERRUPTED
 

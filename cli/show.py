@@ -66,6 +66,12 @@ def status_rows(job: Job) -> Iterator[tuple[str, str]]:
     yield from _troubles(job)
 
 
+def status_lines(job: Job) -> Iterator[str]:
+    """The status of a job for people."""
+    for name, value in status_rows(job):
+        yield f"{name:<9} {value}"
+
+
 def items_by_state(job: Job | Report) -> str:
     """How many items there are of each state that there is."""
     counts = [(state, getattr(job.items, state)) for state in STATES]

@@ -1,15 +1,11 @@
 """`imagemill status`: where a job is now."""
 
-from typing import Annotated
-
-import typer
-
 from cli.client import Client
-from cli.running import JobId, run
+from cli.ids import JobId
+from cli.running import run
 from cli.service import Url
-from cli.watch import print_status
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print the service's own answer.")]
+from cli.show import status_lines
+from cli.telling import AsJson, tell
 
 
 def status(job: JobId, *, json: AsJson = False, url: Url = None) -> None:
@@ -18,8 +14,6 @@ def status(job: JobId, *, json: AsJson = False, url: Url = None) -> None:
 
 
 async def _status(client: Client, job: str, *, json: bool) -> int:
-    if json:
-        typer.echo(await client.raw_status(job))
-    else:
-        print_status((await client.status(job))[0])
+    told, _ = await client.state(job)
+    tell(told.document, status_lines(told.model), json=json)
     return 0

@@ -3,62 +3,21 @@
 import json
 import re
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from cli.submit_options import Options
+
 FORMATS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 PACKED = ".gz"
 _VARIANT = re.compile(r"(?P<name>[\w-]+):(?P<size>auto|\d+x\d+)(?::(?P<quality>[a-z]+))?")
-
-
 _RENDITION = re.compile(
     r"(?P<name>[a-z0-9-]+):(?P<width>\d+)(?:x(?P<height>\d+))?"
     r"(?::(?P<format>webp|avif|jpeg|png))?(?::(?P<quality>\d+))?(?::(?P<fit>inside|cover|contain))?"
 )
-_ONE_OF_MANY = {"variants": "variant", "images": "image", "pools": "pool", "renditions": "rendition"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What `imagemill submit` can be told about a job of a manifest; None is left to the service."""
-
-    id: str | None = None
-    prompt: str | None = None
-    where: str | None = None
-    images: tuple[str, ...] = ()
-    mask: str | None = None
-    markup: str | None = None
-    variants: tuple[str, ...] = ()
-    model: str | None = None
-    size: str | None = None
-    quality: str | None = None
-    format: str | None = None
-    feed: str | None = None
-    encoding: str | None = None
-    n: int | None = None
-    key: str | None = None
-    limit_usd: str | None = None
-    on_exhausted: str | None = None
-    on_unknown: str | None = None
-    name: str | None = None
-    priority: int | None = None
-    pools: tuple[str, ...] = ()
-    renditions: tuple[str, ...] = ()
-
-    @property
-    def given(self) -> list[str]:
-        """The options that were used, as they are typed."""
-        names = [name for name in self.__dataclass_fields__ if getattr(self, name) not in (None, ())]
-        return [f"--{_ONE_OF_MANY.get(name, name.replace('_', '-'))}" for name in names]
-
-    def require(self, *names: str) -> None:
-        """Raises `UsageError` unless all of these were used."""
-        missing = sorted(set(names) - set(self.given), key=names.index)
-        if missing:
-            raise typer.BadParameter(f"a manifest also needs {', '.join(missing)}")
 
 
 def manifest_format(path: Path, feed: str | None = None) -> str:
@@ -83,10 +42,10 @@ def manifest_body(options: Options, form: str) -> dict[str, Any]:
         "id": options.id,
         "prompt": options.prompt,
         "where": options.where,
-        "images": list(options.images) or None,
+        "images": list(options.images or ()) or None,
         "mask": options.mask,
         "markup": options.markup,
-        "variants": [variant(text) for text in options.variants] or None,
+        "variants": [variant(text) for text in options.variants or ()] or None,
     }
     defaults = {
         "model": options.model,
@@ -104,22 +63,29 @@ def manifest_body(options: Options, form: str) -> dict[str, Any]:
             "budget": _said({"limit_usd": options.limit_usd, "on_exhausted": options.on_exhausted}),
             "on_unknown": options.on_unknown,
             "priority": options.priority,
-            "pools": list(options.pools) or None,
-            "renditions": [rendition(text) for text in options.renditions] or None,
+            "reuse": options.reuse,
+            "webhook": None if options.webhook is None else {"url": options.webhook},
+            "metadata": notes(options.metadata or ()) or None,
+            "pools": list(options.pools or ()) or None,
+            "renditions": [rendition(text) for text in options.renditions or ()] or None,
         }
     )
 
 
-def variant(text: str) -> dict[str, str]:
-    """Reads `name:size[:quality]`."""
+def variant(text: str | dict[str, Any]) -> dict[str, Any]:
+    """Reads `name:size[:quality]`; a template may also have the variant itself."""
+    if isinstance(text, dict):
+        return text
     found = _VARIANT.fullmatch(text)
     if found is None:
         raise typer.BadParameter(f"{text!r} is no variant; one looks like banner:1536x1024 or hero:auto:high")
     return _said(found.groupdict())
 
 
-def rendition(text: str) -> dict[str, Any]:
-    """Reads `name:width[xheight][:format][:quality][:fit]`."""
+def rendition(text: str | dict[str, Any]) -> dict[str, Any]:
+    """Reads `name:width[xheight][:format][:quality][:fit]`; a template may also have the rendition itself."""
+    if isinstance(text, dict):
+        return text
     found = _RENDITION.fullmatch(text)
     if found is None:
         raise typer.BadParameter(
@@ -127,6 +93,17 @@ def rendition(text: str) -> dict[str, Any]:
         )
     said = _said(found.groupdict())
     return said | {name: int(said[name]) for name in ("width", "height", "quality") if name in said}
+
+
+def notes(words: Iterable[str]) -> dict[str, str]:
+    """Reads `KEY=VALUE`, any number of them."""
+    found = {}
+    for word in words:
+        key, sign, value = word.partition("=")
+        if not key or not sign:
+            raise typer.BadParameter(f"{word!r} is no note; one looks like season=spring")
+        found[key] = value
+    return found
 
 
 def read_job(source: str) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from api.jobs import cancel_job, change_job, pause_job, resume_job
 from api.models import JobAnswer, JobPatch
 from api.problems import Problem
 from api.retry import RetryBody, retry_job
-from api.status import status_of
+from api.sharing import share_job
+from api.status import status_of, summary_of
 from dashboard.pages import page, then
 from dashboard.standing import Standing
 from dashboard.viewer import Change, Changing, Looking, Parts
@@ -107,6 +108,17 @@ async def retry(request: Request, job: str, change: Changing, parts: Parts) -> R
         more: dict[str, Any] = {"job": status, "standing": Standing(status), "said": said}
         return await page(request, "retry.html", status=422, errors=errors, problem=problem, **more)
     return await then(request, f"/jobs/{made.id}", "This job tries the items again.")
+
+
+@router.post("/jobs/{job}/share")
+async def share(request: Request, job: str, change: Changing, parts: Parts) -> Response:
+    """Links to the pictures for whoever has them; they are on this page alone, and nowhere kept."""
+    summary = await summary_of(parts, change.viewer.tenant, job)
+    try:
+        shared = await share_job(job, parts, change.viewer.tenant)
+    except Problem as problem:
+        return await then(request, f"/jobs/{job}", f"There is no link yet: {problem.detail}.", bad=True)
+    return await page(request, "share.html", job=job, name=summary.name, share=shared)
 
 
 async def _change(

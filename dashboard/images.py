@@ -13,7 +13,7 @@ from api.status import check_id
 from dashboard.items import Asked, input_of
 from dashboard.viewer import Parts, Picturing, seals_of
 from imagemill.domain.errors import ObjectMissing
-from imagemill.domain.places import file_key
+from imagemill.domain.places import file_key, thumbnail_key
 from imagemill.ports import ObjectStore
 from imagemill.sniff import CONTENT_TYPES, UNKNOWN
 
@@ -21,6 +21,7 @@ CSP = "default-src 'none'; sandbox; frame-ancestors 'none'"
 """Whatever lies in the bucket, nothing of it runs."""
 
 FOR_GOOD = "private, max-age=31536000, immutable"
+FOR_NOW = "private, max-age=60"
 ENOUGH_TO_TELL = 12
 
 router = APIRouter()
@@ -41,7 +42,13 @@ async def image(
     check_id(job)
     known = (await seals_of(request)).image_of(viewer.tenant, job, of) if of else None
     key, form = known or await _looked_up(request, parts, viewer.tenant, job, variant)
-    return await stream(parts.delivery, key, form)
+    if size is None:
+        return await stream(parts.delivery, key, form)
+    try:
+        return await stream(parts.delivery, thumbnail_key(key), "webp")
+    except Problem:
+        # Made a moment later than the image, or never; what stands in for it is not kept for good.
+        return await stream(parts.delivery, key, form, keep=FOR_NOW)
 
 
 @router.get("/jobs/{job}/items/{custom_id:path}/inputs/{n:number}")
@@ -82,7 +89,7 @@ async def _looked_up(
     return found.key, found.format
 
 
-async def stream(store: ObjectStore, key: str, form: str) -> Response:
+async def stream(store: ObjectStore, key: str, form: str, keep: str = FOR_GOOD) -> Response:
     """An image as it comes out of the store.
 
     Raises:
@@ -99,5 +106,5 @@ async def stream(store: ObjectStore, key: str, form: str) -> Response:
         async for piece in pieces:
             yield piece
 
-    headers = {"Cache-Control": FOR_GOOD, "Content-Security-Policy": CSP}
+    headers = {"Cache-Control": keep, "Content-Security-Policy": CSP}
     return StreamingResponse(whole(), media_type=CONTENT_TYPES.get(form, UNKNOWN), headers=headers)

@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings
 from api.app import make_app
 from api.meanings import MEANINGS
 from api.problems import KINDS, Kind
+from docs.cli_page import cli_page
 from docs.compatibility import BASELINE, broken_clients
 from docs.links import broken_links
 from docs.models_page import models_page
@@ -84,6 +85,7 @@ def generate() -> dict[str, str]:
         "docs/reference/settings.md": settings_page(),
         "docs/reference/errors.md": errors_page(),
         "docs/reference/models.md": models_page(GENERATED),
+        "docs/reference/cli.md": cli_page(GENERATED),
     }
 
 

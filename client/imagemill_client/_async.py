@@ -271,7 +271,7 @@ class AsyncImagemill(Resource):
         api_key: str | None = None,
         *,
         timeout: float = 30.0,
-        max_retries: int = 5,
+        max_retries: int = 6,
         transport: httpx2.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,

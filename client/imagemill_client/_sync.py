@@ -256,7 +256,7 @@ class Imagemill(Resource):
         api_key: str | None = None,
         *,
         timeout: float = 30.0,
-        max_retries: int = 5,
+        max_retries: int = 6,
         transport: httpx2.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,

@@ -8,6 +8,9 @@ each as a process of its own that listens on the loopback address alone. Everyth
 directory, and comes back with it.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from sandbox.stack.addresses import Addresses
 from sandbox.stack.errors import (
     DataDirectoryBroken,
@@ -24,7 +27,9 @@ from sandbox.stack.errors import (
 )
 from sandbox.stack.options import PARTS, PORTS, StackOptions
 from sandbox.stack.report import PartReport, Reporter
-from sandbox.stack.stack import LocalStack
+
+if TYPE_CHECKING:
+    from sandbox.stack.stack import LocalStack
 
 __all__ = [
     "PARTS",
@@ -46,3 +51,13 @@ __all__ = [
     "StackOptions",
     "UnknownPart",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """The stack itself only when it is asked for: the clients of its parts take a second to import.
+
+    The command line needs the other names for every command, and the stack for few.
+    """
+    if name == "LocalStack":
+        return import_module("sandbox.stack.stack").LocalStack
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -248,7 +248,7 @@ def test_refusals_are_told(here: Path) -> None:
     assert (missing.returncode, missing.stderr.splitlines()[0]) == (1, "Error: There is no such thing")
     assert "The API key is missing or wrong" in wrong.stderr
     assert "im_wrong_key" not in wrong.stderr
-    assert (nobody.returncode, nobody.stdout) == (1, "")
+    assert (nobody.returncode, nobody.stdout) == (5, "")
     assert f"Nothing answers at {NOBODY}. Start the service" in nobody.stderr
 
 
@@ -315,8 +315,137 @@ async def test_a_long_job_through_an_outage_ctrl_c_and_cancel(stack: LocalStack,
     cancelled = await asyncio.to_thread(typed, here, "cancel", job)
     assert (cancelled.returncode, cancelled.stdout.split()[0]) == (0, job)
     watched = await asyncio.to_thread(typed, here, "watch", job)
-    assert watched.returncode == 1
+    assert watched.returncode == 3
     assert watched.stdout.splitlines()[-1].startswith("cancelled ")
     results = await asyncio.to_thread(typed, here, "results", job, "--to", "cancelled")
     assert results.returncode == 0
     assert "items without images: " in results.stdout
+
+
+def test_several_jobs_are_watched_at_once(here: Path) -> None:
+    (here / "photos.toml").write_text(
+        'id = "{{ row.sku }}"\nprompt = "{{ row.name }}"\nwhere = "{{ row.sku }}"\n'
+        'model = "gpt-image-2.5-flare"\nquality = "low"\ncap = 1\n'
+    )
+    first, second = together(
+        partial(typed, here, "submit", "shop.csv", "--template", "photos.toml"),
+        partial(typed, here, "submit", "shop.csv", "--template", "photos.toml", "--format", "webp"),
+    )
+    jobs = [first.stdout.strip(), second.stdout.strip()]
+    lines, documents, listed = together(
+        partial(typed, here, "watch", *jobs),
+        partial(typed, here, "watch", *jobs, "--json"),
+        partial(typed, here, "jobs", "list", "--json", "--limit", "2"),
+    )
+    assert (lines.returncode, documents.returncode) == (0, 0), lines.stderr + documents.stderr
+    ends = [line for line in lines.stdout.splitlines() if "  completed " in line]
+    assert {line.split()[0] for line in ends} == set(jobs)
+    told = [json.loads(line) for line in documents.stdout.splitlines()]
+    assert {each["id"] for each in told if each["state"] == "completed"} == set(jobs)
+    assert {json.loads(line)["id"] for line in listed.stdout.splitlines()} == set(jobs)
+
+
+async def test_a_download_outlives_its_own_death_and_the_service_s(stack: LocalStack, here: Path) -> None:
+    submitted = await asyncio.to_thread(submit_json, here, body(40, size="816x816"), "--yes")
+    job, folder = submitted.stdout.strip(), here / "followed"
+    words = ("results", job, "--to", "followed", "--as", "{index:03}/{sku}-{n}.{ext}")
+    first = await begun(here, *words, "--follow", "--parallel", "2")
+    await until(lambda: len(list(folder.glob("*/*.png"))) >= 4)
+    first.kill()
+    await first.communicate()
+    there = {path: path.read_bytes() for path in folder.glob("*/*.png")}
+    assert 4 <= len(there) < 40
+    assert not (folder / "results.jsonl").exists()
+
+    second = await begun(here, *words, "--follow")
+    await until(lambda: len(list(folder.glob("*/*.png"))) > len(there))
+    await stack.stop_part("api")
+    assert second.stderr is not None
+    while b"Trying again." not in (said := await second.stderr.readline()):
+        assert said, "it ended without the service"
+    await stack.start_part("api")
+    output, errors = await asyncio.wait_for(second.communicate(), timeout=60)
+    assert second.returncode == 0, errors.decode()
+    found = re.match(rb"40 images in followed \((\d+) were there already\)", output)
+    assert found, output
+    assert int(found[1]) >= len(there)
+    assert all(path.read_bytes() == content for path, content in there.items())
+    lines = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+    assert [line["images"][0]["file"] for line in lines] == [f"{n + 1:03}/mug-{n}-1.png" for n in range(40)]
+    for image in (image for line in lines for image in line["images"]):
+        assert hashlib.sha256((folder / image["file"]).read_bytes()).hexdigest() == image["sha256"]
+    assert list(folder.rglob("*.part")) == []
+
+
+async def until(holds: "Callable[[], bool]") -> None:
+    """Looks again and again until something holds."""
+    async with asyncio.timeout(60):
+        while not holds():
+            await asyncio.sleep(0.02)
+
+
+async def test_the_doctor_of_a_stack_that_is_well_and_of_one_that_is_not(
+    stack: LocalStack, here: Path
+) -> None:
+    well = await asyncio.to_thread(typed, here, "doctor")
+    assert (well.returncode, well.stderr) == (0, ""), well.stdout
+    assert "✗" not in well.stdout
+    assert well.stdout.endswith("All is well.\n")
+
+    await stack.stop_part("store")
+    try:
+        ill = await asyncio.to_thread(typed, here, "doctor", "--json")
+    finally:
+        await stack.start_part("store")
+    bad = {check["name"]: check for check in json.loads(ill.stdout)["checks"] if check["found"] == "bad"}
+    assert ill.returncode == 1
+    assert {"local stack", "store"} <= set(bad)
+    assert "nothing listens: store at http" in bad["local stack"]["detail"]
+    assert all(check["mend"] for check in bad.values())
+
+
+async def test_a_schedule_from_its_preview_to_its_end(here: Path) -> None:
+    items = [{"custom_id": "post", "prompt": "Post number {{ run.number }} of {{ run.date }}"}]
+    (here / "posts.json").write_text(json.dumps(body(1) | {"items": items}))
+    when = ("--cron", "0 6 * * 1", "--time-zone", "Europe/Berlin")
+    preview, made = await asyncio.to_thread(
+        together,
+        partial(typed, here, "schedules", "preview", *when),
+        partial(
+            typed, here, "schedules", "create", "weekly", *when, "--job", "posts.json", "--month-usd", "50"
+        ),
+    )
+    assert made.returncode == 0, made.stderr
+    schedule = made.stdout.strip()
+    assert "Monday" in preview.stdout.splitlines()[0]
+    assert len(preview.stdout.splitlines()) == 11
+
+    paused = await asyncio.to_thread(typed, here, "schedules", "pause", schedule, "--note", "shut")
+    assert re.search(r"^State +paused$", paused.stdout, re.M)
+    assert re.search(r"^Note +shut$", paused.stdout, re.M)
+    edited = await asyncio.to_thread(
+        typed, here, "schedules", "edit", schedule, "--cron", "0 7 * * 1", "--cap", "9"
+    )
+    assert edited.returncode == 0, edited.stderr
+    assert "up to $9" in edited.stdout
+    triggered = await asyncio.to_thread(typed, here, "schedules", "trigger", schedule, "--json")
+    job = json.loads(triggered.stdout)["job"]
+    await until_seen(here, schedule, job)
+    watched = await asyncio.to_thread(typed, here, "watch", job)
+    assert watched.returncode == 0, watched.stdout + watched.stderr
+    listed, gone = await asyncio.to_thread(
+        together,
+        partial(typed, here, "schedules", "list", "--json"),
+        partial(typed, here, "schedules", "delete", schedule),
+    )
+    assert json.loads(listed.stdout)["id"] == schedule
+    assert gone.stdout == f"{schedule} is gone; its jobs go on\n"
+
+
+async def until_seen(here: Path, schedule: str, job: str) -> None:
+    """Asks for a schedule's runs until one has the job."""
+    async with asyncio.timeout(60):
+        while True:
+            runs = await asyncio.to_thread(typed, here, "schedules", "runs", schedule, "--json")
+            if job in runs.stdout:
+                return

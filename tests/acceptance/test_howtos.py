@@ -1,7 +1,10 @@
 """What the how-to pages tell a reader to type, typed: all marked blocks of a page, as one script."""
 
 import json
+import sys
 from pathlib import Path
+
+from PIL import Image
 
 from tests.acceptance.service import Service
 from tests.pages import DOCS, marked, typed
@@ -26,9 +29,32 @@ async def test_retries_and_idempotency(service: Service, tmp_path: Path) -> None
     assert (status["items"]["total"], status["items"]["blocked"]) == (1, 1)
 
 
+def test_renditions_and_galleries(service: Service, tmp_path: Path) -> None:
+    run("renditions-and-galleries", service, tmp_path)
+
+    sizes = {"thumbnail": (320, 320), "web": (800, 800), "card": (600, 400), "feed": (500, 500)}
+    for name, size in sizes.items():
+        with Image.open(tmp_path / f"chair-{name}") as image:
+            assert image.size == size
+    assert 'alt="lamp"' in (tmp_path / "gallery.html").read_text()
+    with Image.open(tmp_path / "contact-sheet.webp") as image:
+        assert image.format == "WEBP"
+
+
 def test_cap_tenants(service: Service, tmp_path: Path) -> None:
     page = (DOCS / "howto" / "cap-tenants.md").read_text()
     put, got, usage = (json.loads(line) for line in run("cap-tenants", service, tmp_path).splitlines())
 
     assert put == got == json.loads(page.split("```json\n")[1].split("```")[0])
     assert usage["object"] == "usage"
+
+
+async def test_command_line(service: Service, tmp_path: Path) -> None:
+    page = DOCS / "howto" / "command-line.md"
+    command = f'imagemill() {{ PYTHONPATH={DOCS.parent} {sys.executable} -m cli.main "$@"; }}\n'
+    typed(command + "".join(marked(page)), service.stack, tmp_path)
+
+    assert {path.name for path in tmp_path.glob("shop/*/*")} == {"square.webp", "banner.webp"}
+    assert said(tmp_path, "status.json")["state"] == "completed"
+    assert len((tmp_path / "items.jsonl").read_text().splitlines()) == 4
+    assert len((tmp_path / "items.csv").read_text().splitlines()) == 5

@@ -26,7 +26,7 @@ LONGEST_ASKED = 60.0
 class Retries:
     """How often a request is repeated, by which chance its waits differ, and within what time."""
 
-    most: int = 5
+    most: int = 6
     chance: Callable[[], float] = field(default=random.random, repr=False)
     left: Callable[[], float] = field(default=lambda: math.inf, repr=False)
 

@@ -15,6 +15,9 @@ class Answer(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True, protected_namespaces=())
 
+    object: str | None = None
+    """Which kind of thing it is: ``job``, ``list`` and so on, where the service says it."""
+
     @property
     def unknown(self) -> Mapping[str, Any]:
         """Fields that a newer service sends and this version of the client does not know."""

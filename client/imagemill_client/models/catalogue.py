@@ -36,6 +36,8 @@ class Model(Answer):
     """A model, under one of the names that it can be asked for by."""
 
     id: str
+    created: int = 0
+    owned_by: str = ""
     bought_as: str
     available: bool
     shutdown: date | None

@@ -88,7 +88,7 @@ class FakeImagemill:
 
     # --- clients -----------------------------------------------------------------------------------
 
-    def client(self, *, api_key: str | None = None, max_retries: int = 5) -> Imagemill:
+    def client(self, *, api_key: str | None = None, max_retries: int = 6) -> Imagemill:
         """A blocking client of this fake."""
         return Imagemill(
             URL,
@@ -99,7 +99,7 @@ class FakeImagemill:
             clock=self.clock,
         )
 
-    def async_client(self, *, api_key: str | None = None, max_retries: int = 5) -> AsyncImagemill:
+    def async_client(self, *, api_key: str | None = None, max_retries: int = 6) -> AsyncImagemill:
         """An asynchronous client of this fake."""
 
         async def sleep(seconds: float) -> None:

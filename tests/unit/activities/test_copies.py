@@ -140,6 +140,22 @@ async def test_a_cancel_meanwhile_loses_neither_image_nor_copies() -> None:
     assert ((await buying).paid_nano, shop.beside) == (COST, sorted([THUMB, WEB]))
 
 
+async def test_a_cancel_while_an_image_that_was_found_is_copied_does_not_lose_it() -> None:
+    shop = CopyShop()
+    await shop.plan()
+    stored = await shop.delivery.store(shop.place, call("r0"), [RED])
+    shop.imaging.gate.clear()
+    env = environment(attempt=2)
+    finding = asyncio.create_task(env.run(shop.images().generate, task()))
+    await shop.imaging.arrived.wait()
+    env.cancel()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    shop.imaging.gate.set()
+
+    assert (await finding).call == stored
+
+
 @pytest.mark.parametrize("there", [[], [THUMB], [THUMB, WEB]])
 async def test_an_image_that_was_stored_before_gets_what_it_lacks(there: list[str]) -> None:
     shop = CopyShop()

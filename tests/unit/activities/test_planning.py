@@ -21,6 +21,7 @@ from imagemill.domain.places import (
     request_key,
     results_key,
 )
+from imagemill.domain.renditions import Rendition
 from imagemill.inputs.reference import Rules
 from imagemill.templating.process import ProcessTemplating
 from imagemill.tenants import Tenants
@@ -37,14 +38,14 @@ def submission(**said: Any) -> bytes:
 
 async def plan(
     store: MemoryStore,
-    run: str = "run_1",
+    workflow_run: str = "run_1",
     rules: Rules | None = None,
     tenants: Tenants | None = None,
     **said: Any,
 ) -> Plan:
     await store.put(request_key("t", "job_1"), submission(**said))
     planning = Planning(store, ProcessTemplating(), Catalogue.load(), rules, tenants=tenants)
-    task = PlanTask(job="job_1", tenant="t", run=run)
+    task = PlanTask(job="job_1", tenant="t", run=workflow_run)
     return await ActivityEnvironment().run(planning.plan, task)
 
 
@@ -71,6 +72,27 @@ async def test_items_are_written_in_chunks_of_500_with_their_price_and_names() -
     assert planned(store, 2)[0].names == ["sku-1000/1.png"]
 
 
+@pytest.mark.parametrize("thumbnails", [True, False])
+async def test_each_item_says_which_copies_it_is_to_have(thumbnails: bool) -> None:
+    store = MemoryStore()
+    web = {"name": "web", "width": 100}
+    await store.put(request_key("t", "job_1"), submission(items=items(1), renditions=[web]))
+    planning = Planning(store, ProcessTemplating(), Catalogue.load(), thumbnails=thumbnails)
+    await ActivityEnvironment().run(planning.plan, PlanTask(job="job_1", tenant="t", run="r"))
+
+    [item] = planned(store)
+    assert (item.thumbnail, item.renditions) == (thumbnails, [Rendition.model_validate(web)])
+
+
+async def test_a_name_among_the_copies_is_a_bad_row() -> None:
+    store = MemoryStore()
+    said = [{"custom_id": "_thumbnails", "prompt": "x"}, {"custom_id": "b", "prompt": "x"}]
+    found = await plan(store, items=said)
+
+    assert found.invalid_rows == 1
+    assert "smaller copies" in str(planned(store)[0].problem)
+
+
 async def test_another_run_is_a_duplicate_and_the_same_run_plans_the_same_again() -> None:
     store = MemoryStore()
     first = await plan(store, items=items(600))
@@ -80,7 +102,7 @@ async def test_another_run_is_a_duplicate_and_the_same_run_plans_the_same_again(
     assert await plan(store, items=items(600)) == first
     assert store.data(plan_key("t", "job_1", 0)) == kept
     assert len(planned(store, 1)) == 100
-    assert (await plan(store, run="run_2", items=items(600))) == Plan(duplicate=True)
+    assert (await plan(store, workflow_run="run_2", items=items(600))) == Plan(duplicate=True)
 
 
 async def test_bad_rows_become_failed_items_with_their_lines() -> None:
@@ -417,3 +439,69 @@ async def test_what_is_wrong_with_rows_does_not_pass_through_the_engine() -> Non
     assert answer.failure == "no_valid_items"
     assert "secret" not in answer.model_dump_json()
     assert "secret" in store.data(plan_index_key("t", "job_1")).decode()
+
+
+RUN = {"schedule": "s", "number": 7, "at": "2026-12-31T23:30:00Z", "time_zone": "Europe/Berlin"}
+"""A run that is in the next year already, where its schedule is."""
+
+
+async def test_templates_of_a_schedules_job_see_which_run_it_is() -> None:
+    store = MemoryStore()
+    await store.put(file_key("t", "file_1"), b"id,text\na,chair\n")
+    manifest = FILE | {
+        "prompt": "{{ row.text }} of {{ run.date }}, {{ run.weekday }}",
+        "where": "{{ run.number }}",
+    }
+    key = "{{ run.year }}/{{ run.month }}/{{ custom_id }}-{{ run.number }}.{{ ext }}"
+
+    await plan(store, manifest=manifest, run=RUN, key=key)
+
+    [item] = planned(store)
+    assert item.request
+    assert item.request.prompt == "chair of 2027-01-01, Friday"
+    assert item.names == ["2027/01/a-7.png"]
+
+
+async def test_prompts_of_a_schedules_items_are_templates_each_for_itself() -> None:
+    store = MemoryStore()
+    prompts = [
+        "banner of {{ run.date }}",
+        "no template } }",
+        "{{ run.number | plus: 1 }}",
+        "{{ run.number | divided_by: 0 }}",
+        "{% if run.number == 8 %}x{% endif %}",
+        "{% for i in (1..100000) %}x{% endfor %}",
+    ]
+    items = [{"custom_id": f"i{n}", "prompt": prompt} for n, prompt in enumerate(prompts)]
+
+    await plan(store, items=items, run=RUN)
+
+    found = planned(store)
+    said = [item.request.prompt if item.request else None for item in found]
+    assert said[:3] == ["banner of 2027-01-01", "no template } }", "8"]
+    assert [item.problem is None for item in found] == [True, True, True, False, False, False]
+    assert found[4].problem
+    assert found[4].problem.detail == "the prompt is empty"
+
+
+async def test_prompts_of_a_job_are_as_they_are_said() -> None:
+    store = MemoryStore()
+
+    await plan(store, items=[{"custom_id": "a", "prompt": "{{ run.date }} {% x"}])
+
+    [item] = planned(store)
+    assert item.request
+    assert item.request.prompt == "{{ run.date }} {% x"
+
+
+async def test_a_manifest_that_is_gone_when_a_run_comes_fails_the_job() -> None:
+    found = await plan(MemoryStore(), manifest=FILE, run=RUN)
+
+    assert (found.failure, found.items) == ("manifest_unreadable", 0)
+    assert "file_1" in str(found.failure_detail)
+
+
+async def test_a_run_that_was_refused_fails_with_the_reason() -> None:
+    found = await plan(MemoryStore(), items=items(1), run=RUN, refused="tenant t has no cap")
+
+    assert (found.failure, found.failure_detail, found.items) == ("run_refused", "tenant t has no cap", 0)

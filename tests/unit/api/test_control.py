@@ -8,6 +8,7 @@ import pytest
 
 from imagemill.domain.job import Counts, JobSummary, Progress, Report, Submission
 from imagemill.domain.places import report_key, request_key
+from imagemill.domain.renditions import Rendition
 from imagemill.domain.request import ImageSettings
 from tests.fakes.engine import MemoryEngine
 from tests.fakes.store import MemoryStore
@@ -38,6 +39,7 @@ async def ended(engine: MemoryEngine, control: MemoryStore) -> JobSummary:
         name="spring",
         cap_nano=1,
         on_unknown="hold",
+        renditions=[Rendition(name="web", width=100)],
         pools=["default"],
     )
     engine.summaries["job_1"] = summary
@@ -88,6 +90,7 @@ async def test_a_retry_is_a_new_job_like_the_one_before(
     assert (stored.key, stored.cap_nano, stored.on_unknown, stored.pools) == (
         "{{ custom_id }}.{{ ext }}", 2 * 10**9, "hold", ["default"],
     )  # fmt: skip
+    assert [rendition.name for rendition in stored.renditions] == ["web"]
     assert [start.place.job for start in engine.starts] == [said["id"]]
 
 

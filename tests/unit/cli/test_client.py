@@ -3,7 +3,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from cli.client import Client, Downloads
+from cli.client import Client
+from cli.downloads import Downloads
 from cli.errors import CliError, Refused, ServiceAway
 from cli.service import Service
 from tests.unit.cli.answers import JOB, Script, answer, job

@@ -123,7 +123,7 @@ def test_resume(held: dict[str, Any] | None, typed: Type) -> None:
 def test_resuming_brings_no_money(code: str, typed: Type) -> None:
     held = hold(code, smallest_usd="0.02", likely_usd="1.40")
     result, _ = typed("resume", JOB, answers=[answer(job(state="held", hold=held), 202)])
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (4, "")
     assert "at least $0.02; $1.40 would likely buy all" in result.stderr
 
 

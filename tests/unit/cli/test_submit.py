@@ -4,18 +4,19 @@ from typing import Any
 
 import httpx2
 import pytest
-import typer
 from typer.testing import CliRunner
 
 from cli import patience
 from cli.answers import Validation
 from cli.client import Client
 from cli.errors import ServiceAway
+from cli.job_source import uploaded
 from cli.main import app
 from cli.patience import patiently
 from cli.service import Service
-from cli.submission import Options, manifest_body, manifest_format, rendition, variant, with_file
-from cli.submit import send, uploaded
+from cli.submission import manifest_body, manifest_format, rendition, variant, with_file
+from cli.submit import send
+from cli.submit_options import Encoding, Feed, Format, OnExhausted, OnUnknown, Options
 from tests.unit.cli.answers import JOB, Script, answer, job, validation
 
 SERVICE = Service("http://mill.test", "im_id_secret")
@@ -56,7 +57,7 @@ def test_variants(text: str, parsed: dict[str, str]) -> None:
 )
 def test_renditions(text: str, parsed: dict[str, object]) -> None:
     assert rendition(text) == parsed
-    options = Options(renditions=(text,))
+    options = Options(renditions=[text])
     assert manifest_body(options, "csv")["renditions"] == [parsed]
     assert options.given == ["--rendition"]
 
@@ -92,7 +93,7 @@ def test_the_format_is_that_of_the_feed_or_of_the_name(name: str, feed: str | No
 
 
 def test_a_feed_brings_its_templates() -> None:
-    options = Options(feed="merchant-xml", encoding="windows-1252", model="m", limit_usd="1.00")
+    options = Options(feed=Feed.MERCHANT_XML, encoding=Encoding.WINDOWS_1252, model="m", limit_usd="1.00")
     assert manifest_body(options, "merchant-xml")["manifest"] == {
         "format": "merchant-xml",
         "encoding": "windows-1252",
@@ -102,9 +103,10 @@ def test_a_feed_brings_its_templates() -> None:
 
 def test_everything_said() -> None:
     options = Options(
-        id="i", prompt="p", where="w", images=("a", "b"), mask="m", markup="u",
-        variants=("a:16x16:low",), model="m", size="s", quality="q", format="webp", n=2, key="k",
-        limit_usd="1", on_exhausted="skip", on_unknown="hold", name="n", priority=1, pools=("a", "b"),
+        id="i", prompt="p", where="w", images=["a", "b"], mask="m", markup="u",
+        variants=["a:16x16:low"], model="m", size="s", quality="q", format=Format.WEBP, n=2, key="k",
+        limit_usd="1", on_exhausted=OnExhausted.SKIP, on_unknown=OnUnknown.HOLD, name="n", priority=1,
+        pools=["a", "b"],
     )  # fmt: skip
     assert manifest_body(options, "jsonl") == {
         "name": "n",
@@ -179,7 +181,7 @@ def test_usage_errors(
 async def test_a_retry_has_the_same_key(failure: Any, capsys: pytest.CaptureFixture[str]) -> None:
     script = Script(failure, failure, answer(job(), 202))
     async with Client(SERVICE, script.transport) as client:
-        assert (await send(client, {"budget": {}}, "once")).id == JOB
+        assert (await send(client, {"budget": {}}, "once")).model.id == JOB
     assert [request.headers["Idempotency-Key"] for request in script.requests] == ["once"] * 3
     assert len({request.content for request in script.requests}) == 1
     assert capsys.readouterr().err.count("Trying again.") == 1
@@ -218,11 +220,11 @@ def test_the_json_of_a_whole_job_is_sent_as_it_is(tmp_path: Path, monkeypatch: p
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Client, "validate", validate)
-    monkeypatch.setattr(Client, "submit", submit)
+    monkeypatch.setattr(Client, "submitted", submit)
     monkeypatch.setattr(patience, "WAITS", ())
     environment = {"IMAGEMILL_URL": "http://mill.test", "IMAGEMILL_API_KEY": "im_id_secret"}
     body = {"items": [{"custom_id": "é"}], "extra": 1}
     result = CliRunner().invoke(app, ["submit", "--job", "-"], input=json.dumps(body), env=environment)
-    assert (result.exit_code, sent) == (1, [body, (body, 32)])
+    assert (result.exit_code, sent) == (5, [body, (body, 32)])
     assert "Error: enough" in result.output
     assert "secret" not in result.output

@@ -111,7 +111,7 @@ def test_totals_that_are_not_known_yet() -> None:
 
 def test_verdict(capsys: pytest.CaptureFixture[str]) -> None:
     assert verdict(Job.model_validate(ended())) == 0
-    assert verdict(Job.model_validate(ended(state="completed_with_errors"))) == 1
+    assert verdict(Job.model_validate(ended(state="completed_with_errors"))) == 3
     assert "completed_with_errors" in capsys.readouterr().err
 
 

@@ -10,7 +10,7 @@ from api.events import event_id
 from api.polling import now
 from imagemill.domain.item import Problem
 from imagemill.domain.job import Counts, Hold
-from imagemill.domain.places import file_key
+from imagemill.domain.places import file_key, thumbnail_key
 from tests.fakes.engine import MemoryEngine
 from tests.fakes.store import MemoryStore
 from tests.unit.dashboard.browser import HOST, Browser
@@ -281,6 +281,23 @@ async def test_images_come_from_the_dashboard_and_can_do_nothing(
     assert said["x-content-type-options"] == "nosniff"
     assert "sandbox" in said["content-security-policy"]
     assert (await browser.get(sources[0].partition("?")[0])).content == PICTURE
+
+
+async def test_a_thumbnail_is_shown_as_soon_as_there_is_one(
+    browser: Browser, engine: MemoryEngine, control: MemoryStore, delivery: MemoryStore
+) -> None:
+    [made] = ended_job(engine, control, delivery, "mug")
+    [source] = re.findall(r'<img src="(/jobs/[^"]*)"', (await browser.get(f"/jobs/{JOB}")).text)
+    source = source.replace("&amp;", "&")
+    before = await browser.get(source)
+    delivery._keep(thumbnail_key(made.images[0].key), b"small", "text/html", {})
+    after = await browser.get(source)
+    whole = await browser.get(source.removesuffix("&size=thumbnail"))
+
+    assert (before.content, before.headers["cache-control"]) == (PICTURE, "private, max-age=60")
+    assert (after.content, after.headers["content-type"]) == (b"small", "image/webp")
+    assert after.headers["cache-control"].endswith("immutable")
+    assert whole.content == PICTURE
 
 
 async def test_the_word_of_an_image_opens_it_to_its_tenant_alone(

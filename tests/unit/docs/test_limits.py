@@ -23,6 +23,7 @@ from api.models import (
     Template,
     VariantBody,
 )
+from api.sharing import A_WEEK
 from docs.build import ROOT
 from imagemill.domain.request import LONGEST_REFERENCE, MOST_IMAGES, PROMPT_CHARACTERS
 
@@ -89,6 +90,8 @@ POOL = JobBody.model_json_schema()["properties"]["pools"]["items"]
         ("a template | 20,000 characters", TEMPLATE_CHARACTERS),
         ("templates of images | 64", most(ManifestBody, "images")),
         ("variants | 100", most(ManifestBody, "variants")),
+        ("renditions | 10", most(JobBody, "renditions")),
+        ("life of a shared link | 604,800 seconds", A_WEEK),
         ("pools | 10", most(JobBody, "pools")),
         ("prices of the job's own | 20", most(JobBody, "prices")),
         ("a sum of money | 40 characters", SUM_CHARACTERS),

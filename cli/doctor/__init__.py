@@ -1,0 +1,1 @@
+"""`imagemill doctor`: is all well, and how to mend what is not."""

@@ -1,0 +1,1 @@
+"""`imagemill files`: what was uploaded, and uploading."""

@@ -1,0 +1,1 @@
+"""`imagemill jobs`: lists, items, changes and streams of jobs."""

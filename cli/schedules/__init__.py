@@ -1,0 +1,1 @@
+"""`imagemill schedules`: jobs that are submitted by themselves, by the calendar."""

@@ -1,0 +1,1 @@
+"""`imagemill webhooks`: what receivers were told, and the secret that it is signed with."""
