@@ -9,10 +9,12 @@ from typing import get_args
 from pydantic import ValidationError
 
 from api.context import Context
+from api.files import FILE_ID
 from api.manifests import manifest_of
 from api.models import ManifestBody
 from api.previews import MOST_ROWS, Feed, PreviewRow, PreviewsBusy, feed_of, sample
-from dashboard.drafts import Draft, Faults, ItemsUnread, blame, field_of, items_of, worded
+from dashboard.drafts import Draft, ItemsUnread, items_of
+from dashboard.faults import Faults, blame, field_of, worded
 from imagemill.domain.errors import InvalidInput
 from imagemill.domain.job import Encoding, Format, Manifest, ScheduledRun
 from imagemill.domain.schedules import RUN, run_values
@@ -21,8 +23,6 @@ from imagemill.templating.check import ROW, Hints, template_problems
 
 ROWS = 4
 """So many rows are shown."""
-CHARACTERS = 2000
-"""So much of a prompt is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,17 @@ class Preview:
     trouble: str | None = None
 
     @property
+    def worth_showing(self) -> list[ShownRow]:
+        """The first rows that make items, or are bad; where there are none, those that are not chosen."""
+        chosen = [row for row in self.rows if row.is_chosen]
+        return (chosen or list(self.rows))[:ROWS]
+
+    @property
+    def left_out(self) -> int:
+        """How many of the rows that were looked at are not chosen."""
+        return sum(not row.is_chosen for row in self.rows)
+
+    @property
     def columns(self) -> list[tuple[str, str, str]]:
         """Name, how a template says it, and a value."""
         names = self.feed.seen if self.feed else []
@@ -73,6 +84,9 @@ async def opened(parts: Context, tenant: str, draft: Draft, faults: Faults) -> t
     """The feed of a draft, and the draft with the format that it is of where it says none."""
     if not draft.is_feed or not draft.text("file_id"):
         return draft, Preview()
+    if not FILE_ID.fullmatch(draft.text("file_id")):  # it becomes a key of the store
+        faults.add("file", "there is no such file; choose one, or upload it")
+        return draft.with_(file_id=""), Preview()
     known: Format | None = next((each for each in get_args(Format) if each == draft.text("format")), None)
     encoding: Encoding = "windows-1252" if draft.text("encoding") == "windows-1252" else "auto"
     try:
@@ -85,12 +99,10 @@ async def opened(parts: Context, tenant: str, draft: Draft, faults: Faults) -> t
     return draft.with_(format=feed.format), Preview(feed, samples=sample(feed.rows))
 
 
-async def previewed(
-    parts: Context, tenant: str, draft: Draft, preview: Preview, faults: Faults, *, rows: int = ROWS
-) -> Preview:
+async def previewed(parts: Context, tenant: str, draft: Draft, preview: Preview, faults: Faults) -> Preview:
     """The same with the first rows rendered, as far as they can be."""
     if not draft.is_feed:
-        return _listed(draft, preview, faults, rows)
+        return _listed(draft, preview, faults)
     manifest = _manifest(draft, faults)
     if manifest is None or preview.feed is None:
         return preview
@@ -100,10 +112,9 @@ async def previewed(
         faults.add(name, what)
     if wrong:
         return preview
-    first = preview.feed.rows[:rows]
     try:
         shown = await parts.previews.rendered(
-            tenant, first, templates_of(manifest), manifest.where or None, more=run
+            tenant, preview.feed.rows, templates_of(manifest), manifest.where or None, more=run
         )
     except PreviewsBusy as busy:
         return replace(preview, trouble=str(busy))
@@ -173,7 +184,7 @@ def _row(row: PreviewRow, manifest: Manifest) -> ShownRow:
     )
 
 
-def _listed(draft: Draft, preview: Preview, faults: Faults, rows: int) -> Preview:
+def _listed(draft: Draft, preview: Preview, faults: Faults) -> Preview:
     """Items that are listed, as they are."""
     try:
         items = list(items_of(draft.text("items")))
@@ -182,6 +193,6 @@ def _listed(draft: Draft, preview: Preview, faults: Faults, rows: int) -> Previe
         return preview
     shown = [
         ShownRow(n, str(item.get("custom_id", "")), [(None, str(item.get("prompt", "")))])
-        for n, item in enumerate(items[:rows], start=1)
+        for n, item in enumerate(items[:MOST_ROWS], start=1)
     ]
     return replace(preview, rows=shown)

@@ -22,7 +22,8 @@ from api.schedule_models import (
     ScheduleAnswer,
 )
 from dashboard.charts import Part, progress
-from dashboard.drafts import Draft, Faults, fields_of
+from dashboard.drafts import Draft, fields_of
+from dashboard.faults import Faults
 from dashboard.pages import fragment, page, then
 from dashboard.spend import money_of
 from dashboard.timetables import EVERY, KEPT, OVERLAPS, WEEKDAYS, patch_of, schedule_field, spec_of, typed_of

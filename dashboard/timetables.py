@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from api.schedule_models import ScheduleBody, SchedulePatch, SpecAnswer, SpecBody
-from dashboard.drafts import Draft, Faults, field_of, said_of, usd, worded
+from dashboard.drafts import Draft, said_of, usd
+from dashboard.faults import Faults, field_of, worded
 from imagemill.domain.windows import zone
 
 EVERY = {

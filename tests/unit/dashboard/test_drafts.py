@@ -5,7 +5,8 @@ import json
 import pytest
 
 from api.models import JobBody
-from dashboard.drafts import Draft, Faults, ItemsUnread, blame, field_of, items_of, read
+from dashboard.drafts import Draft, ItemsUnread, items_of, read
+from dashboard.faults import Faults, blame, field_of
 from imagemill.domain.errors import InvalidInput
 
 FILE = "file_" + "0" * 26

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from api.schedule_models import SpecAnswer
-from dashboard.drafts import Draft, Faults
+from dashboard.drafts import Draft
+from dashboard.faults import Faults
 from dashboard.timetables import KEPT, patch_of, schedule_field, spec_of, typed_of
 
 TYPED = {"s_at": "06:30", "s_weekday": "5", "s_day": "31", "s_zone": "Europe/Berlin"}
