@@ -11,10 +11,9 @@ from api.context import Context
 from api.models import AttemptAnswer, ImageAnswer, ItemAnswer
 from imagemill.domain.budget import total
 from imagemill.domain.errors import EngineUnavailable, ObjectMissing
-from imagemill.domain.item import TERMINAL, Attempt, ItemRecord, ItemResult, PlannedItem
+from imagemill.domain.item import TERMINAL, Attempt, ItemRecord, ItemResult, ItemState, PlannedItem
 from imagemill.domain.job import JobSummary
 from imagemill.domain.job_states import ENDED
-from imagemill.domain.lines import from_lines
 from imagemill.domain.messages import chunk_workflow_id
 from imagemill.domain.money import format_usd
 from imagemill.domain.places import CHUNK_ITEMS, plan_key, results_key
@@ -41,18 +40,21 @@ class Items:
         self._summary = summary
 
     async def going_on_from(
-        self, start: int = 0, skip: Container[int] = ()
+        self, start: int = 0, skip: Container[int] = (), state: ItemState | None = None
     ) -> AsyncIterator[tuple[int, ItemResult]]:
-        """Every item from a position in the plan on, with its position, but for those of some chunks."""
+        """Every item from a position in the plan on, with its position, but for those of some chunks.
+
+        ``state``: those of one state, and perhaps others; what can't be in it is not read.
+        """
         for chunk in range(start // CHUNK_ITEMS, self._summary.chunks):
             if chunk in skip:
                 continue
-            for result in await self.chunk(chunk):
+            first = max(0, start - chunk * CHUNK_ITEMS)
+            async for result in self._from(chunk, first, state):
                 position = chunk * CHUNK_ITEMS + result.index
                 if position % SIGNED_AT_ONCE == 0:
                     await asyncio.sleep(0)
-                if position >= start:
-                    yield position, result
+                yield position, result
 
     async def ended(self) -> AsyncIterator[ItemAnswer]:
         """The items that have reached their end state."""
@@ -60,13 +62,25 @@ class Items:
             if result.state in TERMINAL:
                 yield item_answer(self._parts, result)
 
-    async def chunk(self, chunk: int) -> list[ItemResult]:
-        """The items of one chunk."""
+    async def _from(self, chunk: int, first: int, state: ItemState | None) -> AsyncIterator[ItemResult]:
+        """The items of one chunk from an index on; files have a line an item, in order."""
         lines = await self.results(chunk)
         if lines is not None:
-            return from_lines(ItemResult, lines.splitlines())
-        plan = await self.plan(chunk)
-        return await self.told(chunk, from_lines(PlannedItem, plan.splitlines()))
+            mark = b'"state":"%s"' % state.encode() if state else b""
+            for line in lines.splitlines()[first:]:
+                if mark in line:
+                    yield ItemResult.model_validate_json(line)
+        elif state in (None, "pending") or not self._waits(chunk):
+            known = await self._known(chunk)
+            for index, line in enumerate((await self.plan(chunk)).splitlines()[first:], first):
+                record = known.get(index)
+                if state is None or record is None or record.state == state:
+                    yield self._result(PlannedItem.model_validate_json(line), record)
+
+    def _waits(self, chunk: int) -> bool:
+        """Has nothing been done about any item of a chunk that has no results?"""
+        summary = self._summary
+        return summary.state not in ENDED and summary.items != 1 and chunk not in summary.open_chunks
 
     async def results(self, chunk: int) -> bytes | None:
         """The results file of a chunk, a line an item; None: it has not ended."""
@@ -82,15 +96,11 @@ class Items:
     async def told(self, chunk: int, items: list[PlannedItem]) -> list[ItemResult]:
         """What has become of items of a chunk that has no results."""
         known = await self._known(chunk)
-        return [
-            result_of(
-                item,
-                known.get(item.index) or _untouched(item, self._summary),
-                self._parts.prefix,
-                self._job,
-            )
-            for item in items
-        ]
+        return [self._result(item, known.get(item.index)) for item in items]
+
+    def _result(self, item: PlannedItem, record: ItemRecord | None) -> ItemResult:
+        record = record or _untouched(item, self._summary)
+        return result_of(item, record, self._parts.prefix, self._job)
 
     async def ask_around(self) -> None:
         """Find out whether a worker answers, before an answer begins that can't be taken back."""

@@ -74,7 +74,7 @@ async def find_items(
     horizon = left[LOOKED_THROUGH] * CHUNK_ITEMS if state and len(left) > LOOKED_THROUGH else None
     data: list[tuple[int, ItemResult]] = []
     last = None
-    async for position, result in items.going_on_from(start, skip):
+    async for position, result in items.going_on_from(start, skip, state):
         if horizon is not None and position >= horizon:
             return Found(data, True, cursor(horizon - 1), items.stale)
         if state is not None and result.state != state:

@@ -105,7 +105,7 @@ class TemporalEngine:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._visibility = visibility.Turns(visibility.PER_SECOND, visibility.PATIENCE)
+        self._visibility = visibility.Turns(visibility.PER_SECOND, visibility.PATIENCE, visibility.AT_ONCE)
 
     async def start_job(self, start: JobStart) -> None:
         """Start a job's workflow, once."""

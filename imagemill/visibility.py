@@ -21,6 +21,9 @@ PAGE = 1000
 PER_SECOND = 10
 """What a frontend of the engine answers by default, of such questions."""
 
+AT_ONCE = 4
+"""Two pages of the list of jobs: each asks two questions."""
+
 PATIENCE = 5.0
 TURNS_A_TENANT = 10
 """So many questions of one tenant wait at a time."""
@@ -69,10 +72,11 @@ def found(row: WorkflowExecutionInfo, search: JobSearch) -> FoundJob | None:
 
 
 class Turns:
-    """So many a second, one after the other; who would wait too long is sent away."""
+    """So many a second, a few of them at once; who would wait too long is sent away."""
 
-    def __init__(self, per_second: float, patience: float) -> None:
+    def __init__(self, per_second: float, patience: float, at_once: int = 1) -> None:
         self._apart = 1 / per_second
+        self._ahead = (at_once - 1) * self._apart
         self._patience = patience
         self._next = 0.0
         self._waiting: Counter[str] = Counter()
@@ -96,7 +100,8 @@ class Turns:
     async def _wait(self) -> None:
         now = asyncio.get_running_loop().time()
         turn = max(now, self._next)
-        if turn - now > self._patience:
+        wait = max(0.0, turn - self._ahead - now)
+        if wait > self._patience:
             raise EngineUnavailable("too many lists of jobs are asked for at once")
         self._next = turn + self._apart
-        await asyncio.sleep(turn - now)
+        await asyncio.sleep(wait)

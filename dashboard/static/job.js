@@ -1,12 +1,14 @@
 // A job's page while it runs: an event says that something changed, a fragment of the page says what.
 
-const LEAST = 1000;
+const LEAST = 2000; // between two fragments
+const PICTURES = 4000; // between two that have the pictures, which cost the server most
 const root = document.querySelector("[data-live-job]");
 const offline = root.querySelector("[data-offline]");
 const announce = root.querySelector("[data-announce]");
 const path = root.dataset.liveJob;
 
 let last = 0;
+let pictured = Date.now();
 let asked = false;
 let busy = false;
 let ended = false;
@@ -74,7 +76,7 @@ function putTiles(old, fresh) {
 }
 
 async function freshen() {
-  if (busy) { asked = true; return; }
+  if (busy || document.hidden) { asked = true; return; }
   busy = true;
   asked = false;
   await new Promise((done) => setTimeout(done, Math.max(0, last + LEAST - Date.now())));
@@ -82,7 +84,11 @@ async function freshen() {
     const said = new URLSearchParams();
     if (root.dataset.state) said.set("state", root.dataset.state);
     if (root.dataset.after) said.set("after", root.dataset.after);
-    if (root.querySelector('[data-part="gallery"][data-settled]') && !root.dataset.state) said.set("still", "true");
+    const settled = root.querySelector('[data-part="gallery"][data-settled]') && !root.dataset.state;
+    const still = settled || (!ended && Date.now() - pictured < PICTURES);
+    if (still) said.set("still", "true");
+    else pictured = Date.now();
+    if (still && !settled) later();
     const answer = await fetch(`${path}/live?${said}`);
     if (answer.status === 401) { location.reload(); return; }
     if (answer.ok) {
@@ -95,6 +101,14 @@ async function freshen() {
   last = Date.now();
   busy = false;
   if (asked) freshen();
+}
+
+let waiting = false;
+/** The pictures that were left out are asked for, even if nothing else changes. */
+function later() {
+  if (waiting) return;
+  waiting = true;
+  setTimeout(() => { waiting = false; freshen(); }, PICTURES);
 }
 
 function connected(yes) {
@@ -140,3 +154,4 @@ function listen(seen) {
 root.addEventListener("change", (event) => { event.target.dataset.touched = "yes"; });
 listen(root.dataset.seen);
 addEventListener("offline", () => connected(false));
+document.addEventListener("visibilitychange", () => { if (asked) freshen(); });

@@ -52,6 +52,14 @@ async def test_questions_take_turns_and_too_many_are_sent_away() -> None:
     assert all(isinstance(each, EngineUnavailable) for each in told if each is not None)
 
 
+async def test_a_few_have_their_turn_at_once() -> None:
+    turns = Turns(per_second=0.001, patience=0, at_once=4)
+    for _ in range(4):
+        await turns.wait("t")
+    with pytest.raises(EngineUnavailable):
+        await turns.wait("t")
+
+
 async def test_a_tenant_waits_for_a_few_turns_at_a_time_and_leaves_the_others_to_others() -> None:
     turns = Turns(per_second=1000, patience=1000)
     told = await asyncio.gather(

@@ -270,7 +270,7 @@ async def test_images_come_from_the_dashboard_and_can_do_nothing(
     text = (await browser.get(f"/jobs/{JOB}")).text
     sources = [each.replace("&amp;", "&") for each in re.findall(r'<img src="(/jobs/[^"]*)"', text)]
     control.calls.clear()
-    answer = await browser.get(sources[0])
+    answer = await browser.get(sources[0].removesuffix("&size=thumbnail"))
 
     assert len(sources) == 2
     assert (answer.status_code, answer.content) == (200, PICTURE)
