@@ -238,7 +238,6 @@ async def test_what_is_no_id_of_a_file_is_asked_of_no_store(
     browser: Browser, control: MemoryStore, file_id: str
 ) -> None:
     await control.put(f"files/t/{file_id}", FEED)
-    await control.put(f"file-facts/t/{file_id}.json", b"{")
     page = await press(browser, "preview", {"source": "file", "file_id": file_id, "prompt": "x", "id": "y"})
 
     assert "there is no such file" in page
