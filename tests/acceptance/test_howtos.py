@@ -29,6 +29,17 @@ async def test_retries_and_idempotency(service: Service, tmp_path: Path) -> None
     assert (status["items"]["total"], status["items"]["blocked"]) == (1, 1)
 
 
+def test_reuse(service: Service, tmp_path: Path) -> None:
+    run("reuse", service, tmp_path)
+
+    estimate, second = said(tmp_path, "estimate.json"), said(tmp_path, "second.json")
+    assert (estimate["items"], estimate["reused"]) == (4, 2)
+    assert (second["state"], second["images"]) == ("completed", 2)
+    results = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+    bought = [result["custom_id"] for result in results if result["reused_from"] is None]
+    assert sorted(bought) == ["jug", "lamp"]
+
+
 def test_renditions_and_galleries(service: Service, tmp_path: Path) -> None:
     run("renditions-and-galleries", service, tmp_path)
 
