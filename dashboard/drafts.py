@@ -22,6 +22,13 @@ RENDITION_FIELDS = ("name", "width", "height", "fit", "format")
 MOST_ROWS = 20
 """Variants, and renditions, that the form has room for; the API takes more."""
 
+SOURCES = {
+    "newest": "the newest file under a prefix of a bucket",
+    "newest_file": "the last upload whose name begins so",
+    "url": "what is at an address",
+}
+"""Where each run of a schedule may find its feed, instead of always reading the same one."""
+
 ENOUGH = "999999999"
 """The cap of an estimate that is asked for before one is known."""
 
@@ -146,7 +153,7 @@ class Draft:
     def _feed(self) -> dict[str, Any]:
         """The feed itself, or of a schedule where each run finds its own."""
         kind, at = self.text("s_source"), self.text("s_source_at").strip()
-        if self.text("s_every") and kind in ("newest", "url"):
+        if self.text("s_every") and kind in SOURCES:
             return {"source": {kind: at}}
         return {"file_id": self.text("file_id") or None}
 

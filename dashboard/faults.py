@@ -64,7 +64,9 @@ def field_of(place: str) -> str | None:
 
 
 def _manifest_field(name: str) -> str | None:
-    if name in ("file_id", "source", ""):
+    if name == "source":
+        return "s_source_at"
+    if name in ("file_id", ""):
         return "file"
     return (
         name if name in ("format", "encoding", "id", "prompt", "where", "images", "mask", "markup") else None
@@ -92,6 +94,8 @@ def worded(place: str, fault: Mapping[str, Any]) -> str:
         words = MISSING.get(field_of(place) or "", "this is needed")
         return f"{_item(place)}{words}"
     text = str(fault["msg"]).removeprefix("Value error, ")
+    if text.startswith("give either a file_id"):
+        text = MISSING["file"]
     return f"{_item(place)}{text}"
 
 

@@ -25,7 +25,7 @@ from api.receiving import FileFacts, checked_name, facts_of, receive, slots, typ
 from api.schedule_models import SCHEDULE_ID
 from api.schedules import get_schedule
 from api.status import status_of
-from dashboard.drafts import Draft, fields_of, typed_job
+from dashboard.drafts import SOURCES, Draft, fields_of, typed_job
 from dashboard.faults import blame
 from dashboard.pages import fragment, page
 from dashboard.previewing import opened, previewed
@@ -200,6 +200,7 @@ async def _shown(request: Request, viewer: Viewer, parts: Context, sheet: Sheet)
         rendition_rows=rows_of(sheet.draft, "rendition"),
         enough=_enough,
         times=sheet.times,
+        sources=list(SOURCES.items()),
         choices=choices(sheet.draft, instead=True),
     )
 
