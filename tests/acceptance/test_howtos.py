@@ -76,7 +76,6 @@ async def test_schedules(service: Service, tmp_path: Path) -> None:
     assert (await service.ask("GET", f"/v1/schedules/{made['id']}")).status_code == 404
 
 
-async def test_command_line(service: Service, tmp_path: Path) -> None:
 def test_command_line(service: Service, tmp_path: Path) -> None:
     page = DOCS / "howto" / "command-line.md"
     command = f'imagemill() {{ PYTHONPATH={DOCS.parent} {sys.executable} -m cli.main "$@"; }}\n'
