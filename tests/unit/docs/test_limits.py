@@ -23,7 +23,8 @@ from api.models import (
     Template,
     VariantBody,
 )
-from api.schedule_models import ScheduleBody, SpecBody
+from api.schedule_models import ScheduleBody
+from api.schedule_spec import LONGEST_JITTER, SpecBody
 from api.schedules import MOST_BACKFILLED
 from api.sharing import A_WEEK
 from docs.build import ROOT
@@ -104,7 +105,7 @@ POOL = JobBody.model_json_schema()["properties"]["pools"]["items"]
         ("cron expressions | 20", most(SpecBody, "cron")),
         ("calendars | 20", most(SpecBody, "calendars")),
         ("between two of its times | 60 s at least", LEAST_APART),
-        ("jitter | 86,400 s", schedule_models.LONGEST_JITTER),
+        ("jitter | 86,400 s", LONGEST_JITTER),
         ("catch-up | 31,622,400 s", schedule_models.MOST_CATCHUP),
         ("runs of its own | 1,000,000", schedule_models.MOST_RUNS),
         ("times of a backfill | 1,000", MOST_BACKFILLED),
