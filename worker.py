@@ -33,6 +33,7 @@ from activities.plans import Plans
 from activities.pools import PoolRates
 from activities.runs import Runs
 from activities.sealed import SealFailures
+from activities.sources import LARGEST_MANIFEST, Sources
 from activities.webhooks import Deliveries, Emission
 from imagemill import settings
 from imagemill.domain.errors import ImagemillError
@@ -67,6 +68,8 @@ log = structlog.get_logger()
 ROLES = ("all", "workflows", "images")
 STORE_THREADS = 32
 PLAIN_GRACE = timedelta(seconds=20)
+MANIFEST_SECONDS = 900.0
+"""For fetching a manifest from an address, however large; a silence ends it much sooner."""
 
 
 class Parts:
@@ -103,6 +106,12 @@ class Parts:
             self.rules,
             most_bytes=inputs.most_bytes,
             tenants=self.tenants,
+        )
+        self.manifests = GuardedFetcher(
+            self.rules, seconds=MANIFEST_SECONDS, most_bytes=LARGEST_MANIFEST + 1, accept="*/*"
+        )
+        self.sources = Sources(
+            self.control, self.manifests, self.delivered.beside, self.rules, tenants=self.tenants
         )
         self.webhooks = settings.read(settings.WebhookSettings)
         targets = self.webhooks.rules(self.tenants)
@@ -164,6 +173,9 @@ def workflow_worker(client: Client, parts: Parts) -> Worker:
         parts.rules,
         parts.pools,
         tenants=parts.tenants,
+        delivered=parts.delivered,
+        inputs=parts.inputs,
+        sources=parts.sources,
         thumbnails=parts.renditions.thumbnails,
     )
     books, accounts = parts.books(client), parts.accounts(client)
@@ -294,6 +306,7 @@ async def run(role: str, ready_file: Path | None) -> None:
     async with AsyncExitStack() as running:
         running.push_async_callback(parts.imaging.close)
         running.push_async_callback(parts.fetcher.close)
+        running.push_async_callback(parts.manifests.close)
         running.push_async_callback(parts.sender.close)
         makers = [workflow_worker, webhook_worker] if role in ("all", "workflows") else []
         started = [make(client, parts) for make in makers]

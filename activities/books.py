@@ -6,6 +6,7 @@ import time
 
 from temporalio import activity
 
+from activities.bought import bought_lines, keep_lines
 from activities.copies import Copies
 from activities.delivery import Delivery, Place
 from activities.heartbeat import heartbeats
@@ -68,6 +69,7 @@ class Books:
             opened = self._opened(items, task.pools)
             if task.recover:
                 opened.records = await self._recovered(task, items)
+            opened.records += [_reused(item) for item in items if item.reused]
             return opened
 
     @activity.defn(name=WRITE_RESULTS)
@@ -113,7 +115,7 @@ class Books:
         return [record for record in found if record]
 
     async def _recover(self, task: ChunkTask, item: PlannedItem, patience: float) -> ItemRecord | None:
-        if item.problem:
+        if item.problem or item.reused:
             return None
         place = Place(tenant=task.tenant, job=task.job, chunk=task.chunk, item=item)
         call = await self._delivery.find(place)
@@ -130,13 +132,30 @@ class Books:
         lines = to_lines(results)
         key = results_key(task.tenant, task.job, task.chunk)
         await self._control.put(key, lines, content_type="application/jsonl")
+        if task.submitted_at and (bought := bought_lines(task.job, items, task.records, results)):
+            await keep_lines(
+                self._control,
+                bought,
+                tenant=task.tenant,
+                schedule=task.schedule,
+                job=task.job,
+                chunk=task.chunk,
+                submitted_at=task.submitted_at,
+            )
         return WrittenResults(sha256=hashlib.sha256(lines).hexdigest(), lines=report_lines(results))
 
     async def _close_single(self, task: ReportTask) -> None:
         """A job of one item has no chunk of its own to write its results."""
         records = task.records or []
         written = await self._write_results(
-            ResultsTask(job=task.job, tenant=task.tenant, chunk=0, records=records)
+            ResultsTask(
+                job=task.job,
+                tenant=task.tenant,
+                chunk=0,
+                records=records,
+                submitted_at=task.summary.submitted_at,
+                schedule=task.schedule,
+            )
         )
         ended = task.summary.ended
         task.lines = written.lines
@@ -171,6 +190,11 @@ class Books:
             self._control.put(report_key(task.tenant, task.job), report.model_dump_json().encode()),
             self._control.put(index_key(task.tenant, task.job, submitted), entry.encode()),
         )
+
+
+def _reused(item: PlannedItem) -> ItemRecord:
+    """It has ended before anything is bought: no attempt, no cost."""
+    return ItemRecord(index=item.index, state="succeeded", reused=True)
 
 
 def _model(item: PlannedItem) -> str:

@@ -136,6 +136,7 @@ def as_metadata(call: CallRecord) -> dict[str, str]:
         "estimated": json.dumps(call.estimated),
         "request-id": (call.request_id or "")[:128],
         "c2pa": "true" if facts.c2pa else "",
+        "request": call.request_sha256 or "",
     }
     # An empty value does not survive every server.
     return {f"imagemill-{name}": value for name, value in said.items() if value}
@@ -162,6 +163,7 @@ def from_metadata(said: Mapping[str, str], size: int) -> CallRecord | None:
             cost_nano=int(said["imagemill-cost-nano"]),
             estimated=json.loads(said["imagemill-estimated"]),
             request_id=said.get("imagemill-request-id"),
+            request_sha256=said.get("imagemill-request"),
         )
     except (KeyError, ValueError):
         return None

@@ -16,6 +16,7 @@ from typing import Any
 
 from temporalio import activity
 
+from activities.bought import hash_of_sent
 from activities.copies import Copies
 from activities.delivery import Delivery, Place
 from activities.heartbeat import Pulse, heartbeats
@@ -149,6 +150,7 @@ class Images:
     async def _buy(self, task: ImageTask, place: Place, inputs: SentInputs, ticket: Ticket) -> ImageOutcome:
         request = place.item.request
         assert request  # noqa: S101 - the gate has let it through
+        digest = await hash_of_sent(request, inputs)
         try:
             generated = await self._call(request, inputs, ticket, task.times.call_deadline)
         except Refused as refusal:
@@ -162,20 +164,23 @@ class Images:
             )
         except AccountTrouble as trouble:
             return ImageOutcome(kind="account", code=trouble.code, request_id=trouble.request_id)
-        return await self._keep(task, place, generated)
+        return await self._keep(task, place, generated, digest)
 
     async def _found(self, place: Place, call: CallRecord) -> ImageOutcome:
         """What was stored before; whoever stored it may have died before it made the copies."""
         warnings = await self._copies.mend(place, call) if self._copies else []
         return ImageOutcome(kind="stored", call=call, warnings=warnings)
 
-    async def _keep(self, task: ImageTask, place: Place, generated: GeneratedImages) -> ImageOutcome:
+    async def _keep(
+        self, task: ImageTask, place: Place, generated: GeneratedImages, digest: str
+    ) -> ImageOutcome:
         """Store what was bought, and settle by what the provider counted; what is no image is dropped."""
         seen = [(facts_of(image), image) for image in generated.images]
         images = [(facts, image) for facts, image in seen if facts.format != UNKNOWN_FORMAT]
         if not images:
             raise OutcomeUnknown("unreadable_images", generated.request_id)
         mine = self._record(task, place, generated, [facts for facts, _ in images])
+        mine.request_sha256 = digest
         counts = await self._delivery.store(place, mine, [image for _, image in images])
         lacking = await self._copy(place, mine, counts, [image for _, image in images])
         return ImageOutcome(

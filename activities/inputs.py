@@ -136,6 +136,21 @@ class Inputs:
             return await self._check(await self._control.get(place))
         return checked
 
+    async def content(self, tenant: str, reference: str) -> bytes:
+        """What a reference stands for now, unchecked, and kept by nobody.
+
+        Raises:
+            Refused, NotSent: it can't be had, or not now.
+            StoreError: control is away.
+        """
+        try:
+            read = self._tenants.rules(tenant, self._rules).read(reference)
+        except NoReference as error:
+            raise Refused(error.code) from None
+        if read.kind == "file":
+            return await self._uploaded(tenant, read)
+        return await self._fetched(read)
+
     async def _check(self, data: bytes) -> Checked:
         return await asyncio.to_thread(check_image, data, self._most)
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from activities.drafts import Draft, variables_of
+from activities.reuse import Reuse
 from imagemill.domain.item import PlannedItem, Problem
 from imagemill.domain.job import Submission
 from imagemill.domain.market import Market, Offer
@@ -37,10 +38,11 @@ class InputChecker:
 
 
 class Bill:
-    """What all sound items cost."""
+    """What all sound items cost that are bought."""
 
     def __init__(self) -> None:
         self._low = self._expected = self._high = 0
+        self._reused = 0
         self._uncertain: set[str] = set()
         self.cheapest = 0
         """What the cheapest of them can cost; 0: there is none yet."""
@@ -53,6 +55,10 @@ class Bill:
         self._uncertain.update(estimate.uncertain)
         self.cheapest = min(self.cheapest or estimate.high_nano, estimate.high_nano)
 
+    def add_reused(self) -> None:
+        """One more item, which costs nothing."""
+        self._reused += 1
+
     @property
     def estimate(self) -> Estimate:
         """The sum."""
@@ -61,6 +67,7 @@ class Bill:
             expected_nano=self._expected,
             high_nano=self._high,
             uncertain=sorted(self._uncertain),
+            reused=self._reused,
         )
 
 
@@ -76,8 +83,10 @@ class Checker:
         inputs: InputChecker,
         ids: Seen,
         names: Seen,
+        reuse: Reuse | None = None,
         thumbnails: bool = False,
     ) -> None:
+        self._reuse = reuse
         self._thumbnails = thumbnails
         self._inputs = inputs
         self._submission = submission
@@ -95,8 +104,11 @@ class Checker:
 
     async def items(self, drafts: Sequence[Draft]) -> list[PlannedItem]:
         """The items of a batch, in order."""
+        first = self._count
         items = await asyncio.to_thread(lambda: [self._item(draft) for draft in drafts])
         await self._find_files(items)
+        if self._reuse:
+            await self._reuse.apply(items, first)
         names = await self._names_for(items)
         await asyncio.to_thread(self._finish, items, names)
         return items
@@ -196,7 +208,12 @@ class Checker:
         for item in items:
             for n in _images(item):
                 self._give_name(item, next(rendered) if names is not None else default_name(item, n))
-            if not item.problem:
+            if item.problem:
+                item.reused = None
+            elif item.reused:
+                item.maximum_nano = item.expected_nano = 0
+                self.bill.add_reused()
+            else:
                 self.bill.add(self._estimates[item.index])
         self._estimates.clear()
 

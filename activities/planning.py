@@ -1,41 +1,33 @@
 """job.plan: every row of a submission becomes an item, or a reason why it can't be one.
 
 1. claim the job for this run;
-2. read the rows: inline, or streamed from the manifest and rendered by its templates (`drafts`);
-3. make items of them: settings, price, names; a bad row becomes an item that has failed already (`items`);
+2. read the rows: inline, or streamed from the manifest and rendered by its templates (`rows`, `drafts`);
+3. make items of them: settings, price, names; a bad row becomes an item that has failed already (`items`),
+   one that was answered before costs nothing (`reuse`);
 4. write them in chunks, and say what there is. Nothing is bought before all of it is written.
 """
 
 import asyncio
 import json
-import tempfile
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import structlog
 from temporalio import activity
 
 from activities.bad_rows import BadRows
-from activities.drafts import (
-    Draft,
-    RowDrafts,
-    draft_again,
-    inline_drafts,
-    rendered,
-    sliced,
-    templates_of,
-    variables_of,
-)
 from activities.heartbeat import heartbeats
+from activities.inputs import Inputs
 from activities.items import Checker, InputChecker
-from activities.retrying import chosen_items
+from activities.reuse import Contents, Reuse
+from activities.rows import Rows
+from activities.sources import Sources
 from imagemill.claims import claim
 from imagemill.domain.catalogue import Catalogue
-from imagemill.domain.errors import InvalidInput, ObjectMissing
+from imagemill.domain.errors import InvalidInput
 from imagemill.domain.item import PlannedItem
-from imagemill.domain.job import Manifest, Submission
+from imagemill.domain.job import Submission
 from imagemill.domain.lines import to_lines
 from imagemill.domain.market import Market
 from imagemill.domain.messages import (
@@ -53,15 +45,13 @@ from imagemill.domain.places import (
     bad_rows_key,
     claim_key,
     estimate_key,
-    file_key,
     plan_index_key,
     plan_key,
     request_key,
 )
 from imagemill.domain.pools import Pools
 from imagemill.inputs.reference import Rules
-from imagemill.inputs.uploads import Uploads, no_file
-from imagemill.manifest import read_rows
+from imagemill.inputs.uploads import Uploads
 from imagemill.ports import ObjectStore, Templating
 from imagemill.seen import Seen
 from imagemill.tenants import Tenants
@@ -108,8 +98,14 @@ class Planning:
         pools: Pools | None = None,
         *,
         tenants: Tenants | None = None,
+        delivered: ObjectStore | None = None,
+        inputs: Inputs | None = None,
+        sources: Sources | None = None,
         thumbnails: bool = False,
     ) -> None:
+        self._delivered = delivered
+        self._inputs = inputs
+        self._sources = sources
         self._thumbnails = thumbnails
         self._tenants = tenants or Tenants()
         self._pools = pools or Pools.single()
@@ -172,23 +168,26 @@ class Planning:
         rules = self._tenants.rules(submission.tenant, self._rules)
         inputs = InputChecker(rules, Uploads(self._control, submission.tenant))
         market = Market(self._catalogue, self._pools, submission.pools, submission.prices_nano)
+        rows = Rows(self._control, self._templating, rules, self._sources, pins=tally.keeps)
         with Seen() as ids, Seen() as names:
-            checker = Checker(
-                submission,
-                market,
-                self._templating,
-                inputs=inputs,
-                ids=ids,
-                names=names,
-                thumbnails=self._thumbnails,
-            )
-            try:
-                async with aclosing(self._drafts(submission)) as batches:
-                    async for drafts in batches:
-                        for item in await checker.items(drafts):
-                            await self._add(submission, tally, item)
-            finally:
-                await checker.close()
+            async with self._reuse(submission, rules) as reuse:
+                checker = Checker(
+                    submission,
+                    market,
+                    self._templating,
+                    inputs=inputs,
+                    ids=ids,
+                    names=names,
+                    reuse=reuse,
+                    thumbnails=self._thumbnails,
+                )
+                try:
+                    async with aclosing(rows.drafts(submission)) as batches:
+                        async for drafts in batches:
+                            for item in await checker.items(drafts):
+                                await self._add(submission, tally, item)
+                finally:
+                    await checker.close()
         if tally.open:
             await self._close_chunk(submission, tally)
         await self._written(tally, 0)
@@ -197,53 +196,23 @@ class Planning:
             items=tally.items,
             invalid_rows=tally.bad.count,
             estimate=checker.bill.estimate,
+            manifest=rows.manifest,
         )
         plan.failure, plan.failure_detail = _failure(submission, tally, checker.bill.cheapest)
         if tally.keeps:
             await self._keep_index(submission, tally, plan)
         return Estimated(plan=plan, cheapest_nano=checker.bill.cheapest)
 
-    # --- rows ---------------------------------------------------------------------------------
-
-    async def _drafts(self, submission: Submission) -> AsyncGenerator[Sequence[Draft], None]:
-        if submission.items is not None:
-            async with aclosing(inline_drafts(submission, self._templating)) as inline:
-                async for items in inline:
-                    yield items
-        elif submission.manifest:
-            async with aclosing(self._manifest_drafts(submission, submission.manifest)) as batches:
-                async for some in batches:
-                    yield some
-        elif submission.retry:
-            async with aclosing(chosen_items(self._control, submission.tenant, submission.retry)) as chunks:
-                async for chosen in chunks:
-                    yield [draft_again(item, submission) for item in chosen]
-
-    async def _manifest_drafts(
-        self, submission: Submission, manifest: Manifest
-    ) -> AsyncGenerator[Sequence[Draft], None]:
-        makes = RowDrafts(submission, manifest, self._tenants.rules(submission.tenant, self._rules))
-        renderer = await self._templating.start(templates_of(manifest), manifest.where)
-        try:
-            with tempfile.TemporaryDirectory(prefix="imagemill-") as folder:
-                path = Path(folder) / "manifest"
-                await self._fetch(submission.tenant, manifest.file_id, path)
-                rows = read_rows(path, manifest.format, manifest.encoding)
-                async with aclosing(rendered(rows, renderer, variables_of(submission))) as batches:
-                    async for batch in batches:
-                        for drafts in sliced(
-                            draft for row, answer in batch for draft in makes.of(row, answer)
-                        ):
-                            yield drafts
-        finally:
-            await renderer.close()
-
-    async def _fetch(self, tenant: str, file_id: str, path: Path) -> None:
-        """The manifest's file. It was there at submission; a schedule's may be gone when a run comes."""
-        try:
-            await self._control.download(file_key(tenant, file_id), path)
-        except ObjectMissing:
-            raise InvalidInput([("manifest/file_id", no_file(file_id))]) from None
+    @asynccontextmanager
+    async def _reuse(self, submission: Submission, rules: Rules) -> AsyncIterator[Reuse | None]:
+        """What the job may reuse; None where it asks for nothing, or nobody knows the delivery bucket."""
+        if submission.reuse == "none" or self._delivered is None:
+            yield None
+            return
+        contents = Contents(self._control, self._inputs, rules, submission.tenant)
+        async with aclosing(Reuse(submission, self._control, self._delivered, contents)) as reuse:
+            await reuse.load()
+            yield reuse
 
     # --- chunks -------------------------------------------------------------------------------
 
@@ -270,11 +239,12 @@ class Planning:
                 expected_nano=sum(item.expected_nano for item in items),
                 invalid=sum(item.problem is not None for item in items),
                 uncertain=self._uncertain(items),
+                reused=sum(item.reused is not None for item in items),
             )
         )
 
     def _uncertain(self, items: list[PlannedItem]) -> list[str]:
-        named = {item.request.model for item in items if item.request and not item.problem}
+        named = {item.request.model for item in items if item.request and not (item.problem or item.reused)}
         known = {model for model in named if model in self._catalogue}
         return sorted(model for model in known if self._catalogue.model(model).uncertain)
 
@@ -282,15 +252,7 @@ class Planning:
         body = await asyncio.to_thread(to_lines, items)
         # An earlier attempt at this plan may have written it, from the same rows.
         if not await claim(self._control, key, body):
-            raise InvalidInput(
-                [
-                    (
-                        "manifest",
-                        "it gave other items on a second try, since its templates do not always give the "
-                        "same, or prices, pools or files were changed meanwhile; submit it again",
-                    )
-                ]
-            )
+            raise InvalidInput([("manifest", OTHER_ITEMS)])
 
     @staticmethod
     async def _written(tally: Tally, left: int) -> None:

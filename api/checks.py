@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from api.context import Context
-from api.manifests import manifest_of
+from api.manifests import manifest_of, source_problems
 from api.models import ItemBody, JobBody, ManifestBody
 from api.webhook_target import webhook_problems
 from imagemill.domain.errors import ObjectMissing
@@ -42,6 +42,7 @@ async def problems_of(
         return problems  # without them, the rest can't be priced
     problems = await webhook_problems(parts, tenant, body.webhook)
     problems += _rendition_problems(body.renditions)
+    problems += [] if scheduled else _schedule_problems(body)
     market = market_of(parts, body)
     if body.output.key is not None:
         names = (*NAME_VARIABLES, RUN) if scheduled else NAME_VARIABLES
@@ -59,6 +60,13 @@ async def problems_of(
     models = {request.model for request in requests}
     refused = pool_problems(parts.pools, body.pools, models, parts.pools_of(tenant))
     return refused or _cap_problems(market, requests, body)
+
+
+def _schedule_problems(body: JobBody) -> list[tuple[str, str]]:
+    """What only a run of a schedule can ask for."""
+    if body.reuse != "schedule":
+        return []
+    return [("/reuse", "this job is no run of a schedule; say tenant, or none")]
 
 
 def _rendition_problems(renditions: Sequence[Rendition]) -> list[tuple[str, str]]:
@@ -131,11 +139,17 @@ def _places(body: JobBody) -> Iterator[tuple[str, ImageSettings]]:
 async def _manifest_problems(
     parts: Context, market: Market, tenant: str, body: JobBody, manifest: ManifestBody, *, scheduled: bool
 ) -> list[tuple[str, str]]:
-    try:
-        head = await parts.control.start_of(file_key(tenant, manifest.file_id), HEAD_BYTES)
-    except ObjectMissing:
-        return [("/manifest/file_id", no_file(manifest.file_id))]
-    columns = check_head(head, manifest.format, manifest.encoding)
+    columns = None
+    if manifest.source:  # whose columns nobody knows before it is looked for
+        if problems := source_problems(parts.tenants.rules(tenant, parts.rules), manifest.source):
+            return problems
+    else:
+        file_id = manifest.file_id or ""
+        try:
+            head = await parts.control.start_of(file_key(tenant, file_id), HEAD_BYTES)
+        except ObjectMissing:
+            return [("/manifest/file_id", no_file(file_id))]
+        columns = check_head(head, manifest.format, manifest.encoding)
     problems = await asyncio.to_thread(_template_problems, manifest, columns, scheduled)
     return problems + _variant_problems(market, body, manifest)
 
@@ -220,7 +234,12 @@ def _price_problems(parts: Context, body: JobBody) -> list[tuple[str, str]]:
 
 
 def _cap_problems(market: Market, requests: Sequence[ImageRequest], body: JobBody) -> list[tuple[str, str]]:
-    """Is the cap below what the cheapest item can cost? Of a manifest, one whose prompt is empty."""
+    """Is the cap below what the cheapest item can cost? Of a manifest, one whose prompt is empty.
+
+    Where items may be reused, planning finds out whether any has to be bought at all.
+    """
+    if body.reuse != "none":
+        return []
     maxima = [market.estimate(request).high_nano for request in requests]
     cheapest, cap = min(maxima, default=0), parse_usd(body.budget.limit_usd)
     if cap >= cheapest:

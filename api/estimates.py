@@ -61,12 +61,14 @@ async def _answer(parts: Context, question: Submission, found: Estimated) -> Val
     return ValidationAnswer(
         id=question.job,
         items=plan.items,
+        reused=estimate.reused,
         invalid_rows=bad,
         estimate=estimate_answer(estimate),
         limit_usd=format_usd(cap),
         enough=_enough(estimate, cap, found.cheapest_nano),
         failure=failure or None,
         warnings=parts.starter.warnings(question),
+        manifest=plan.manifest,
     )
 
 

@@ -144,6 +144,7 @@ def item_answer(parts: Context, result: ItemResult) -> ItemAnswer:
         error=result.problem,
         warnings=result.warnings,
         attempts=[_attempt(attempt) for attempt in result.attempts],
+        reused_from=result.reused_from,
     )
 
 

@@ -2,10 +2,24 @@
 
 from itertools import product
 
-from api.models import ManifestBody, MatrixBody
+from api.models import ManifestBody, MatrixBody, SourceBody
 from imagemill.domain.job import Manifest, Variant
 from imagemill.domain.request import Quality
+from imagemill.inputs.reference import NoReference, Rules
 from imagemill.manifest.feeds import FEEDS
+
+
+def source_problems(rules: Rules, source: SourceBody) -> list[tuple[str, str]]:
+    """What is wrong with the form of a source; what is there is found out at planning."""
+    where = "/manifest/source"
+    try:
+        if source.newest is not None:
+            rules.read_prefix(source.newest)
+        elif source.url is not None and rules.read(source.url).kind != "address":
+            return [(f"{where}/url", "is no address; give an https:// address")]
+    except NoReference as error:
+        return [(f"{where}/{'url' if source.url is not None else 'newest'}", error.problem)]
+    return []
 
 
 def manifest_of(body: ManifestBody) -> Manifest:

@@ -15,12 +15,13 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails
 
-from imagemill.domain.item import DeliveredImage, ItemState, Problem
-from imagemill.domain.job import Encoding, Format, OnExhausted, OnUnknown
+from imagemill.domain.item import DeliveredImage, ItemState, Problem, ReusedFrom
+from imagemill.domain.job import Encoding, Format, OnExhausted, OnUnknown, ReuseScope
 from imagemill.domain.job_states import JobState
+from imagemill.domain.manifests import FoundManifest
 from imagemill.domain.money import parse_usd
 from imagemill.domain.renditions import MOST_RENDITIONS, Rendition
-from imagemill.domain.request import PROMPT_CHARACTERS, ImageSettings, Quality, Size
+from imagemill.domain.request import LONGEST_REFERENCE, PROMPT_CHARACTERS, ImageSettings, Quality, Size
 from imagemill.domain.webhooks import DEFAULT_EVENTS, LONGEST_URL, EventType
 from imagemill.domain.windows import zone
 
@@ -140,10 +141,41 @@ TEMPLATE_CHARACTERS = 20_000
 Template = Annotated[str, Field(min_length=1, max_length=TEMPLATE_CHARACTERS)]
 
 
-class ManifestBody(Body):
-    """An uploaded file of rows, and the Liquid templates that make items of them."""
+class SourceBody(Body):
+    """Where the manifest is looked for when the job is planned. Give one of the three."""
 
-    file_id: Annotated[str, Field(pattern=r"^file_[0-9A-Z]{26}$")]
+    newest: Annotated[str, Field(max_length=LONGEST_REFERENCE, examples=["s3://shop/feeds/"])] | None = Field(
+        default=None,
+        description="s3://bucket/prefix: the object below it that was changed last; of several at the same "
+        "moment, the last by its key. The bucket must be one that input images may be read from.",
+    )
+    newest_file: Annotated[str, Field(min_length=1, max_length=200, examples=["feed-"])] | None = Field(
+        default=None,
+        description="The file that was uploaded last, of those whose name begins so.",
+    )
+    url: Annotated[str, Field(min_length=1, max_length=LONGEST_REFERENCE)] | None = Field(
+        default=None,
+        description="An https:// address of a public host.",
+        examples=["https://shop.example/feed.csv"],
+    )
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> "SourceBody":
+        given = [name for name in SourceBody.model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError("give one of newest, newest_file and url")
+        return self
+
+
+class ManifestBody(Body):
+    """A file of rows, uploaded or looked for, and the Liquid templates that make items of them."""
+
+    file_id: Annotated[str, Field(pattern=r"^file_[0-9A-Z]{26}$")] | None = Field(
+        default=None, description="An uploaded file."
+    )
+    source: SourceBody | None = Field(
+        default=None, description="Instead of file_id: looked for each time that a job is planned."
+    )
     format: Format = Field(description="Plain rows, or a known feed, which brings its own id and prompt.")
     encoding: Encoding = Field(default="auto", description="auto: what the byte order mark says, else UTF-8.")
     id: Template | None = Field(
@@ -174,6 +206,8 @@ class ManifestBody(Body):
 
     @model_validator(mode="after")
     def _has_templates(self) -> "ManifestBody":
+        if (self.file_id is None) == (self.source is None):
+            raise ValueError("give either a file_id or a source")
         missing = [name for name in ("id", "prompt") if getattr(self, name) is None]
         if missing and self.format in ("csv", "jsonl"):
             faults = [InitErrorDetails(type="missing", loc=(name,), input=None) for name in missing]
@@ -313,6 +347,12 @@ class JobBody(Body):
         description="Words of the caller's own, by which jobs can be listed: at most 16 pairs.",
         examples=[{"shop": "berlin", "feed": "2026-05-01"}],
     )
+    reuse: ReuseScope = Field(
+        default="none",
+        description="An item whose whole request was answered before, input images included, gets the "
+        "earlier images and costs nothing: those of runs of the same schedule, or of any job of the tenant. "
+        "The images stay where they are.",
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> "JobBody":
@@ -347,6 +387,7 @@ class ItemCounts(BaseModel):
     failed: int
     skipped: int
     cancelled: int
+    reused: int = Field(description="Of those that succeeded: answered by an earlier item's images.")
 
 
 class CostAnswer(BaseModel):
@@ -390,6 +431,7 @@ class EstimateAnswer(BaseModel):
     expected_usd: str
     high_usd: str
     uncertain: list[str] = Field(description="Why the most may not be the most, by model; empty if it is.")
+    reused: int = Field(description="Items that cost nothing, since they were answered before.")
 
 
 class InvalidRow(BaseModel):
@@ -420,7 +462,7 @@ class JobAnswer(BaseModel):
     started_at: datetime | None
     ended_at: datetime | None
     items: ItemCounts
-    images: int
+    images: int = Field(description="Those that were bought.")
     uncertain: int = Field(description="Items with a call whose bill can't be known.")
     cost: CostAnswer
     estimate: EstimateAnswer | None = Field(description="What all items cost; known once they are planned.")
@@ -430,6 +472,7 @@ class JobAnswer(BaseModel):
     hold: HoldAnswer | None
     failure: Problem | None
     invalid_rows: InvalidRows | None
+    manifest: FoundManifest | None = Field(description="What the manifest's source led to.")
     metadata: dict[str, str] = Field(default_factory=dict)
     links: dict[str, str]
 
@@ -467,6 +510,9 @@ class ItemAnswer(BaseModel):
     error: Problem | None
     warnings: list[str]
     attempts: list[AttemptAnswer]
+    reused_from: ReusedFrom | None = Field(
+        description="The item that these images were bought for, where it was an earlier one."
+    )
 
 
 class ItemPage(BaseModel):

@@ -4,13 +4,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from api.snapshots import Snapshot, read_facts
-from imagemill.domain.job import Counts
+from imagemill.domain.item import TERMINAL
 
 SHORTEST, LONGEST = 1, 30
 STILL = 60
 """Seconds for a job that stands until somebody does something about it."""
-
-_ENDS = tuple(name for name in Counts.model_fields if name != "images")
 
 
 def patience(snapshot: Snapshot) -> int | None:
@@ -50,4 +48,4 @@ def _seconds_left(facts: dict[str, Any], chunks: list[dict[str, Any]]) -> float:
 
 def _ended(progress: dict[str, Any]) -> int:
     counts = progress["counts"]
-    return sum(counts[name] for name in _ENDS)
+    return sum(counts[name] for name in TERMINAL)

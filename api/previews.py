@@ -70,9 +70,17 @@ class Previews:
     _waiting: Counter[str] = field(default_factory=Counter)
 
     async def rendered(
-        self, tenant: str, rows: Sequence[Row], templates: Mapping[str, str], where: str | None
+        self,
+        tenant: str,
+        rows: Sequence[Row],
+        templates: Mapping[str, str],
+        where: str | None,
+        *,
+        more: Mapping[str, object] | None = None,
     ) -> list[PreviewRow]:
         """What the templates, by name, make of each row. They must be sound, see ``template_problems``.
+
+        ``more`` is what they see besides the row.
 
         Raises:
             PreviewsBusy: others are being rendered, and none of them is done in time.
@@ -80,7 +88,7 @@ class Previews:
         async with self._turn(tenant):
             renderer = await self.templating.start(templates, where)
             try:
-                return await _rendered(rows, renderer)
+                return await _rendered(rows, renderer, more or {})
             finally:
                 await renderer.close()
 
@@ -104,8 +112,10 @@ class Previews:
             self._waiting -= Counter([tenant])  # which forgets a tenant that waits no more
 
 
-async def _rendered(rows: Sequence[Row], renderer: TemplateRenderer) -> list[PreviewRow]:
-    sound = [{"row": row.values} for row in rows if row.values is not None]
+async def _rendered(
+    rows: Sequence[Row], renderer: TemplateRenderer, more: Mapping[str, object]
+) -> list[PreviewRow]:
+    sound = [{**more, "row": row.values} for row in rows if row.values is not None]
     try:
         async with asyncio.timeout(SECONDS):
             answers = iter(await renderer.render(sound) if sound else [])

@@ -133,13 +133,16 @@ def _count(body: RetryBody, summary: JobSummary) -> int:
 
 
 def _child(parts: Context, before: Submission, body: RetryBody) -> Submission:
+    """It reuses nothing, whatever the job before did: who tries again wants other images."""
     return Submission(
         job=new_id("job"),
         tenant=before.tenant,
         submitted_at=datetime.now(UTC),
         name=body.name or before.name,
         defaults=before.defaults,
-        retry=Retry(job=before.job, states=list(body.states), custom_ids=body.items),
+        retry=Retry(
+            job=before.job, states=list(body.states), custom_ids=body.items, schedule=before.schedule
+        ),
         key=before.key,
         cap_nano=parse_usd(body.budget.limit_usd),
         on_exhausted=body.budget.on_exhausted,

@@ -25,7 +25,7 @@ from api.snapshots import Snapshot, next_number, read_facts
 from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.errors import ObjectMissing, explain
 from imagemill.domain.item import Problem as ItemProblem
-from imagemill.domain.job import Hold, JobSummary, Progress, Report
+from imagemill.domain.job import Counts, Hold, JobSummary, Progress, Report
 from imagemill.domain.job_states import ENDED
 from imagemill.domain.money import format_usd
 from imagemill.domain.places import claim_key, plan_index_key, report_key, request_key
@@ -186,10 +186,11 @@ def _answer(
         estimate=summary.estimate and estimate_answer(summary.estimate),
         warnings=summary.warnings,
         images_per_minute=per_minute,
-        seconds_left=_left(summary, counts.terminal),
+        seconds_left=_left(summary, counts),
         hold=hold and _hold(hold, catalogue),
         failure=_failure(summary),
         invalid_rows=rows,
+        manifest=summary.manifest,
         metadata=summary.metadata,
         links={name: f"/v1/jobs/{job}{path}" for name, path in _LINKS.items()},
     )
@@ -232,6 +233,7 @@ def estimate_answer(estimate: Estimate) -> EstimateAnswer:
         expected_usd=format_usd(estimate.expected_nano),
         high_usd=format_usd(estimate.high_nano),
         uncertain=estimate.uncertain,
+        reused=estimate.reused,
     )
 
 
@@ -262,9 +264,13 @@ def _rate(summary: JobSummary, images: int) -> float | None:
     return round(images * 60 / elapsed, 1) if elapsed > 0 and images else None
 
 
-def _left(summary: JobSummary, terminal: int) -> float | None:
+def _left(summary: JobSummary, counts: Counts) -> float | None:
+    """By the items that took their time: those that were reused say nothing of the others."""
     if summary.state in ENDED:
         return 0.0
-    if not terminal or summary.items is None:
+    timed = counts.terminal - counts.reused
+    if timed <= 0 or summary.items is None:
         return None
-    return round(_elapsed(summary) / terminal * (summary.items - terminal), 1)
+    reused = summary.estimate.reused if summary.estimate else counts.reused
+    waiting = max(0, summary.items - timed - max(reused, counts.reused))
+    return round(_elapsed(summary) / timed * waiting, 1)

@@ -251,4 +251,5 @@ def record_of(job: str, tenant: str, body: JobBody) -> Submission:
         webhook_events=list(body.webhook.events) if body.webhook else [],
         renditions=body.renditions,
         metadata=body.metadata,
+        reuse=body.reuse,
     )

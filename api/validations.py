@@ -12,6 +12,7 @@ from api.models import EstimateAnswer, InvalidRow
 from api.problems import NOT_FOUND, Problem
 from imagemill.domain.errors import ObjectMissing
 from imagemill.domain.item import Problem as ItemProblem
+from imagemill.domain.manifests import FoundManifest
 from imagemill.domain.places import bad_rows_key
 
 SHOWN_ROWS = 1000
@@ -36,6 +37,7 @@ class ValidationAnswer(BaseModel):
     id: str
     object: Literal["validation"] = "validation"
     items: int
+    reused: int = Field(description="Of these, the ones that cost nothing, since they were answered before.")
     invalid_rows: AllInvalidRows | None
     estimate: EstimateAnswer
     limit_usd: str
@@ -44,6 +46,7 @@ class ValidationAnswer(BaseModel):
     )
     failure: ItemProblem | None = Field(description="Why the job would fail before it buys anything.")
     warnings: list[str]
+    manifest: FoundManifest | None = Field(description="What the manifest's source leads to now.")
 
 
 async def all_invalid_rows(parts: Context, owner: str, validation: str, count: int) -> AllInvalidRows:

@@ -7,21 +7,27 @@ is wrong is told by field, so that it can be said beside it.
 import json
 import re
 import secrets
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
 from api.models import INLINE_ITEMS, JobBody
-from imagemill.domain.errors import InvalidInput
+from dashboard.faults import MISSING, Faults, field_of, worded
 
 SETTINGS = ("model", "size", "quality", "output_format", "background")
 VARIANT_FIELDS = ("name", "size", "quality", "words")
 RENDITION_FIELDS = ("name", "width", "height", "fit", "format")
 MOST_ROWS = 20
 """Variants, and renditions, that the form has room for; the API takes more."""
+
+SOURCES = {
+    "newest": "the newest file under a prefix of a bucket",
+    "newest_file": "the last upload whose name begins so",
+    "url": "what is at an address",
+}
+"""Where each run of a schedule may find its feed, instead of always reading the same one."""
 
 ENOUGH = "999999999"
 """The cap of an estimate that is asked for before one is known."""
@@ -37,28 +43,30 @@ DEFAULTS = {
 }
 """What the form says before anything is typed."""
 
-_PLACE = re.compile(r"^/(?P<at>[a-z_]+)(?:/(?P<rest>.*))?$")
 
-
-@dataclass(slots=True)
-class Faults:
-    """What is wrong: by field, and what belongs to none."""
-
-    fields: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    others: list[str] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.fields or self.others)
-
-    def add(self, name: str | None, what: str) -> None:
-        """One more; None: it belongs to no field."""
-        where = self.others if name is None else self.fields[name]
-        if what not in where:
-            where.append(what)
-
-    def of(self, name: str) -> str | None:
-        """What is wrong with a field, in words."""
-        return "; ".join(self.fields[name][:3]) if self.fields.get(name) else None
+def typed_job(job: Mapping[str, Any]) -> dict[str, str]:
+    """The fields of the form that would say a submission, as far as it has fields for it."""
+    manifest = job.get("manifest") or {}
+    found = {kind: at for kind, at in (manifest.get("source") or {}).items() if isinstance(at, str)}
+    typed: dict[str, Any] = {
+        "source": "file" if manifest else "items",
+        "items": "\n".join(json.dumps(item, ensure_ascii=False) for item in job.get("items") or ()),
+        **{name: manifest.get(name) for name in ("file_id", "format", "encoding", "id", "prompt", "where")},
+        **{name: manifest.get(name) for name in ("mask", "markup")},
+        "images": "\n".join(manifest.get("images") or ()),
+        **{name: (job.get("defaults") or {}).get(name) for name in (*SETTINGS, "n")},
+        **(job.get("budget") or {}),
+        "s_source": next(iter(found), None),
+        "s_source_at": next(iter(found.values()), None),
+        "key": (job.get("output") or {}).get("key"),
+        "webhook_url": (job.get("webhook") or {}).get("url"),
+        "pool": next(iter(job.get("pools") or ()), None),
+        **{name: job.get(name) for name in ("name", "on_unknown", "priority", "reuse")},
+    }
+    for kind, rows in (("variant", manifest.get("variants")), ("rendition", job.get("renditions"))):
+        for n, row in enumerate(rows or ()):
+            typed |= {f"{kind}-{n}-{name}": value for name, value in row.items()}
+    return {name: str(value) for name, value in typed.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +115,10 @@ class Draft:
         """The submission that is meant, not yet checked; ``cap`` instead of the one that was typed."""
         said: dict[str, Any] = {
             "defaults": self._defaults(),
-            "budget": _said(
-                limit_usd=cap or _usd(self.text("limit_usd")), on_exhausted=self.text("on_exhausted")
+            "budget": said_of(
+                limit_usd=cap or usd(self.text("limit_usd")), on_exhausted=self.text("on_exhausted")
             ),
-            **_said(
+            **said_of(
                 name=self.text("name").strip(),
                 on_unknown=self.text("on_unknown"),
                 priority=_number(self.text("priority")),
@@ -129,8 +137,8 @@ class Draft:
 
     def manifest(self) -> dict[str, Any]:
         """The feed and its templates."""
-        return _said(
-            file_id=self.text("file_id") or None,
+        return said_of(
+            **self._feed(),
             format=self.text("format") or "csv",
             encoding=self.text("encoding"),
             id=self.text("id"),
@@ -139,12 +147,19 @@ class Draft:
             images=[line for line in self.text("images").splitlines() if line.strip()],
             mask=self.text("mask"),
             markup=self.text("markup"),
-            variants=[_said(**row) for row in self.variants],
+            variants=[said_of(**row) for row in self.variants],
         )
+
+    def _feed(self) -> dict[str, Any]:
+        """The feed itself, or of a schedule where each run finds its own."""
+        kind, at = self.text("s_source"), self.text("s_source_at").strip()
+        if self.text("s_every") and kind in SOURCES:
+            return {"source": {kind: at}}
+        return {"file_id": self.text("file_id") or None}
 
     def _defaults(self) -> dict[str, Any]:
         settings = {name: self.text(name).strip() for name in SETTINGS}
-        return _said(**settings, n=_number(self.text("n")))
+        return said_of(**settings, n=_number(self.text("n")))
 
     def _later_fields(self) -> dict[str, Any]:
         """Fields that a submission has where the service can do it."""
@@ -176,80 +191,6 @@ def read(draft: Draft, faults: Faults, *, cap: str | None = None) -> JobBody | N
     except ItemsUnread as error:
         faults.add("items", str(error))
     return None
-
-
-def blame(faults: Faults, error: InvalidInput) -> None:
-    """Put what the API finds wrong beside the fields that it speaks of."""
-    for place, what in error.problems[:200]:
-        name = field_of(place)
-        shown = MISSING["model"] if what.startswith("no model is named") else f"{_item(place)}{what}"
-        faults.add(name, shown if name or not place else f"{place}: {what}")
-
-
-WHOLE = {"output": "key", "webhook": "webhook_url", "pools": "pool"} | {
-    name: name for name in ("items", "name", "priority", "on_unknown", "reuse")
-}
-"""Fields of the form that stand for a whole part of the submission."""
-PARTS = {"defaults": "model", "budget": "limit_usd"}
-"""Parts whose fields are the form's, and the one that is meant where none is named."""
-
-
-def field_of(place: str) -> str | None:
-    """The field of the form that a JSON pointer into the submission, or a line of the feed, speaks of."""
-    if place.startswith(("line ", "manifest")):
-        return "file"
-    found = _PLACE.match(place)
-    if not found:
-        return None
-    at, rest = found["at"], (found["rest"] or "").split("/")
-    if at == "renditions" or (at == "manifest" and rest[0] == "variants"):
-        return _row_field(at, rest)
-    if at == "manifest":
-        return _manifest_field(rest[0])
-    return (rest[0] or PARTS[at]) if at in PARTS else WHOLE.get(at)
-
-
-def _manifest_field(name: str) -> str | None:
-    if name in ("file_id", "source", ""):
-        return "file"
-    return (
-        name if name in ("format", "encoding", "id", "prompt", "where", "images", "mask", "markup") else None
-    )
-
-
-def _row_field(at: str, rest: Sequence[str]) -> str:
-    """The cell of a table: ``variant-0-name``, or its first one."""
-    kind = "rendition" if at == "renditions" else "variant"
-    steps = list(rest if at != "manifest" else rest[1:])
-    number = steps[0] if steps and steps[0].isdigit() else "0"
-    name = steps[1] if len(steps) > 1 else "name"
-    return f"{kind}-{number}-{name}"
-
-
-def _item(place: str) -> str:
-    """Which of the listed items it is, counted from 1, if it is one."""
-    parts = place.split("/")
-    return f"item {int(parts[2]) + 1}: " if place.startswith("/items/") and parts[2].isdigit() else ""
-
-
-def worded(place: str, fault: Mapping[str, Any]) -> str:
-    """What is wrong, in words for a person."""
-    if fault["type"] == "missing" or (fault["type"] == "string_too_short" and not fault["input"]):
-        words = MISSING.get(field_of(place) or "", "this is needed")
-        return f"{_item(place)}{words}"
-    text = str(fault["msg"]).removeprefix("Value error, ")
-    return f"{_item(place)}{text}"
-
-
-MISSING = {
-    "file": "choose a feed, or upload one",
-    "items": "list one item at least",
-    "id": "write what an item's id is made of, such as {{ row.sku }}",
-    "prompt": "write what to draw, such as Photo of {{ row.title }}",
-    "model": "choose a model",
-    "limit_usd": "set a cap: what the job may cost at most",
-}
-"""What to do about a field that is empty."""
 
 
 # --- items that are listed ------------------------------------------------------------------------
@@ -290,7 +231,7 @@ def _numbered(number: int, prompt: str) -> dict[str, Any]:
 # --- words as values ------------------------------------------------------------------------------
 
 
-def _said(**values: Any) -> dict[str, Any]:
+def said_of(**values: Any) -> dict[str, Any]:
     """What was said; what was left empty is left out."""
     return {name: value for name, value in values.items() if value not in ("", None, [])}
 
@@ -301,7 +242,7 @@ def _number(text: str) -> int | str:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
 
 
-def _usd(text: str) -> str:
+def usd(text: str) -> str:
     """A sum without what people put around it: ``$1,250.00``."""
     text = text.strip().removeprefix("$").strip()
     return text.replace(",", "") if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", text) else text
@@ -309,7 +250,7 @@ def _usd(text: str) -> str:
 
 def _rendition(row: Mapping[str, str]) -> dict[str, Any]:
     numbers = {name: _number(row[name]) for name in ("width", "height")}
-    return _said(**(dict(row) | numbers))
+    return said_of(**(dict(row) | numbers))
 
 
 def fields_of(form: Iterable[tuple[str, Any]]) -> dict[str, str]:

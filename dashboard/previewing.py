@@ -3,23 +3,26 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import get_args
 
 from pydantic import ValidationError
 
 from api.context import Context
+from api.files import FILE_ID
 from api.manifests import manifest_of
 from api.models import ManifestBody
 from api.previews import MOST_ROWS, Feed, PreviewRow, PreviewsBusy, feed_of, sample
-from dashboard.drafts import Draft, Faults, ItemsUnread, blame, field_of, items_of, worded
+from dashboard.drafts import Draft, ItemsUnread, items_of
+from dashboard.faults import Faults, blame, field_of, worded
 from imagemill.domain.errors import InvalidInput
-from imagemill.domain.job import Encoding, Format, Manifest
-from imagemill.templating.check import Hints, template_problems
+from imagemill.domain.job import Encoding, Format, Manifest, ScheduledRun
+from imagemill.domain.schedules import RUN, run_values
+from imagemill.domain.windows import zone
+from imagemill.templating.check import ROW, Hints, template_problems
 
 ROWS = 4
 """So many rows are shown."""
-CHARACTERS = 2000
-"""So much of a prompt is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,17 @@ class Preview:
     trouble: str | None = None
 
     @property
+    def worth_showing(self) -> list[ShownRow]:
+        """The first rows that make items, or are bad; where there are none, those that are not chosen."""
+        chosen = [row for row in self.rows if row.is_chosen]
+        return (chosen or list(self.rows))[:ROWS]
+
+    @property
+    def left_out(self) -> int:
+        """How many of the rows that were looked at are not chosen."""
+        return sum(not row.is_chosen for row in self.rows)
+
+    @property
     def columns(self) -> list[tuple[str, str, str]]:
         """Name, how a template says it, and a value."""
         names = self.feed.seen if self.feed else []
@@ -70,6 +84,9 @@ async def opened(parts: Context, tenant: str, draft: Draft, faults: Faults) -> t
     """The feed of a draft, and the draft with the format that it is of where it says none."""
     if not draft.is_feed or not draft.text("file_id"):
         return draft, Preview()
+    if not FILE_ID.fullmatch(draft.text("file_id")):  # it becomes a key of the store
+        faults.add("file", "there is no such file; choose one, or upload it")
+        return draft.with_(file_id=""), Preview()
     known: Format | None = next((each for each in get_args(Format) if each == draft.text("format")), None)
     encoding: Encoding = "windows-1252" if draft.text("encoding") == "windows-1252" else "auto"
     try:
@@ -82,23 +99,23 @@ async def opened(parts: Context, tenant: str, draft: Draft, faults: Faults) -> t
     return draft.with_(format=feed.format), Preview(feed, samples=sample(feed.rows))
 
 
-async def previewed(
-    parts: Context, tenant: str, draft: Draft, preview: Preview, faults: Faults, *, rows: int = ROWS
-) -> Preview:
+async def previewed(parts: Context, tenant: str, draft: Draft, preview: Preview, faults: Faults) -> Preview:
     """The same with the first rows rendered, as far as they can be."""
     if not draft.is_feed:
-        return _listed(draft, preview, faults, rows)
+        return _listed(draft, preview, faults)
     manifest = _manifest(draft, faults)
     if manifest is None or preview.feed is None:
         return preview
-    wrong = await asyncio.to_thread(_template_faults, manifest, preview.feed.columns)
+    run = first_run(draft) if draft.text("s_every") else {}
+    wrong = await asyncio.to_thread(_template_faults, manifest, preview.feed.columns, tuple(run))
     for name, what in wrong:
         faults.add(name, what)
     if wrong:
         return preview
-    first = preview.feed.rows[:rows]
     try:
-        shown = await parts.previews.rendered(tenant, first, templates_of(manifest), manifest.where or None)
+        shown = await parts.previews.rendered(
+            tenant, preview.feed.rows, templates_of(manifest), manifest.where or None, more=run
+        )
     except PreviewsBusy as busy:
         return replace(preview, trouble=str(busy))
     return replace(preview, rows=[_row(each, manifest) for each in shown])
@@ -129,13 +146,25 @@ def _manifest(draft: Draft, faults: Faults) -> Manifest | None:
     return None
 
 
-def _template_faults(manifest: Manifest, columns: Sequence[str] | None) -> list[tuple[str, str]]:
+def first_run(draft: Draft) -> dict[str, object]:
+    """What templates of a schedule see besides the row: as if it ran now for the first time."""
+    there = draft.text("s_zone").strip() or "UTC"
+    try:
+        zone(there)
+    except ValueError:
+        there = "UTC"
+    return {RUN: run_values(ScheduledRun(schedule="", number=1, at=datetime.now(UTC), time_zone=there))}
+
+
+def _template_faults(
+    manifest: Manifest, columns: Sequence[str] | None, more: Sequence[str]
+) -> list[tuple[str, str]]:
     hints = Hints()
     texts = templates_of(manifest) | ({"where": manifest.where} if manifest.where else {})
     return [
         (name.partition("/")[0], what)
         for name, text in texts.items()
-        for what in template_problems(text, columns=columns, hints=hints)
+        for what in template_problems(text, columns=columns, names=(ROW, *more), hints=hints)
     ]
 
 
@@ -155,7 +184,7 @@ def _row(row: PreviewRow, manifest: Manifest) -> ShownRow:
     )
 
 
-def _listed(draft: Draft, preview: Preview, faults: Faults, rows: int) -> Preview:
+def _listed(draft: Draft, preview: Preview, faults: Faults) -> Preview:
     """Items that are listed, as they are."""
     try:
         items = list(items_of(draft.text("items")))
@@ -164,6 +193,6 @@ def _listed(draft: Draft, preview: Preview, faults: Faults, rows: int) -> Previe
         return preview
     shown = [
         ShownRow(n, str(item.get("custom_id", "")), [(None, str(item.get("prompt", "")))])
-        for n, item in enumerate(items[:rows], start=1)
+        for n, item in enumerate(items[:MOST_ROWS], start=1)
     ]
     return replace(preview, rows=shown)

@@ -5,41 +5,46 @@ and with what the button has found out. So it works without a script, and nothin
 form carries a key under which it makes one job, however often it is sent.
 """
 
+import asyncio
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+import time
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from api.context import Context
-from api.estimates import validate
 from api.jobs import list_items
-from api.models import FileAnswer, JobBody
+from api.models import FileAnswer, JobBody, ManifestBody
 from api.offers import ModelAnswer, list_models
 from api.problems import KEY_REUSED, Problem
 from api.receiving import FileFacts, checked_name, facts_of, receive, slots, type_of
+from api.schedule_models import SCHEDULE_ID
+from api.schedules import get_schedule
 from api.status import status_of
-from api.submission import submit
-from api.validations import ValidationAnswer
-from dashboard.drafts import ENOUGH, Draft, Faults, blame, fields_of, read
-from dashboard.pages import fragment, page, then
-from dashboard.previewing import Preview, opened, previewed
-from dashboard.trials import Trial, buy, trial_of
+from dashboard.drafts import SOURCES, Draft, fields_of, typed_job
+from dashboard.faults import blame
+from dashboard.pages import fragment, page
+from dashboard.previewing import opened, previewed
+from dashboard.schedules import choices
+from dashboard.sheets import STEPS, Press, Sheet, look, rows_of
+from dashboard.timetables import DEFAULTS as TIMES
+from dashboard.timetables import EVERY, KEPT
 from dashboard.viewer import Change, Changing, Looking, Parts, Viewer
 from dashboard.words import size
 from imagemill.domain.errors import EngineUnavailable, ImagemillError, InvalidInput, StoreError
-from imagemill.domain.ids import new_id
+from imagemill.domain.ids import id_of, new_id
 from imagemill.domain.job_states import ENDED
-from imagemill.domain.places import facts_prefix
+from imagemill.domain.places import facts_key, facts_prefix
 from imagemill.domain.request import EXTENSIONS
 
 router = APIRouter()
 
+LOOKED_BACK = (1, 30, 0)
+"""Days; 0: all there are."""
 KNOWN_FILES = 50
 """So many of the last uploads can be chosen from."""
 PIECE = 1024 * 1024
@@ -48,27 +53,23 @@ QUALITIES = ("auto", "low", "medium", "high", "xhigh", "max")
 SIZES = ("1024x1024", "1536x1024", "1024x1536", "2048x2048", "auto")
 
 
-@dataclass(slots=True)
-class Sheet:
-    """The form as it is shown: what was typed, and what was found out."""
-
-    draft: Draft
-    faults: Faults = field(default_factory=Faults)
-    preview: Preview = field(default_factory=Preview)
-    estimate: ValidationAnswer | None = None
-    trial: Trial | None = None
-    bought: str | None = None
-    """The job of a trial that was bought."""
-    status: int = 200
-    place: str | None = None
-    """Which part of the page the button was about."""
-
-
 @router.get("/submit")
-async def submit_page(request: Request, viewer: Looking, parts: Parts, file: str = "") -> Response:
-    """An empty form; ``file``: with that feed."""
+async def submit_page(
+    *,
+    request: Request,
+    viewer: Looking,
+    parts: Parts,
+    file: str = "",
+    every: str = "",
+    schedule: Annotated[str, Query(pattern=f"^$|{SCHEDULE_ID}")] = "",
+) -> Response:
+    """An empty form; with that feed; for a new schedule; or with what a schedule submits, to be changed."""
     viewer.require("submit")
-    sheet = Sheet(Draft.new().with_(file_id=file))
+    draft = Draft.new().with_(file_id=file, s_every=every if every in EVERY else "", **TIMES)
+    if schedule:
+        found = await get_schedule(schedule, parts, viewer.tenant)
+        draft = draft.with_(**typed_job(found.job), schedule=found.id, s_name=found.name, s_every=KEPT)
+    sheet = Sheet(draft)
     sheet.draft, sheet.preview = await opened(parts, viewer.tenant, sheet.draft, sheet.faults)
     return await _shown(request, viewer, parts, sheet)
 
@@ -84,7 +85,7 @@ async def submitted(request: Request, change: Changing, parts: Parts) -> Respons
         finally:
             await change.form.close()
         sheet.draft, sheet.preview = await opened(parts, change.viewer.tenant, sheet.draft, sheet.faults)
-        if done := await STEPS.get(step, _look)(Press(request, change.viewer, parts, value), sheet):
+        if done := await STEPS.get(step, look)(Press(request, change.viewer, parts, value), sheet):
             return done
     except InvalidInput as error:
         blame(sheet.faults, error)
@@ -121,97 +122,6 @@ async def trial_state(job: str, viewer: Looking, parts: Parts) -> Response:
     item = items.data[0] if items.data else None
     address = f"/jobs/{job}/items/{quote(item.custom_id, safe='')}" if item else None
     return fragment("submit_trial_state.html", job=status, item=item, address=address, ended=ENDED)
-
-
-# --- the buttons ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Press:
-    """A button that was pressed, by whom, and what it carries besides its name."""
-
-    request: Request
-    viewer: Viewer
-    parts: Context
-    value: str = ""
-
-    @property
-    def tenant(self) -> str:
-        """Whose form it is."""
-        return self.viewer.tenant
-
-
-async def _look(press: Press, sheet: Sheet) -> None:
-    """Show the columns of the feed, and what the templates make of its first rows as far as there are any."""
-    sheet.place = "preview" if sheet.draft.text("prompt") or not sheet.draft.is_feed else "feed"
-    sheet.preview = await previewed(press.parts, press.tenant, sheet.draft, sheet.preview, Faults())
-
-
-async def _preview(press: Press, sheet: Sheet) -> None:
-    """The same, and say what is wrong with the templates."""
-    sheet.place = "preview"
-    sheet.preview = await previewed(press.parts, press.tenant, sheet.draft, sheet.preview, sheet.faults)
-
-
-async def _estimate(press: Press, sheet: Sheet) -> None:
-    """What it would cost, and which rows are bad."""
-    await _look(press, sheet)
-    sheet.place = "estimate"
-    body = read(sheet.draft, sheet.faults, cap=ENOUGH)
-    if body and not sheet.faults:
-        sheet.estimate = await validate(press.parts, press.tenant, body)
-
-
-async def _try(press: Press, sheet: Sheet) -> None:
-    """Which item would be bought, and what it can cost."""
-    await _look(press, sheet)
-    sheet.place = "trial"
-    sheet.trial = await trial_of(press.parts, press.tenant, sheet.draft, sheet.preview, sheet.faults)
-
-
-async def _buy(press: Press, sheet: Sheet) -> None:
-    """Buy that one item."""
-    await _try(press, sheet)
-    if sheet.trial:
-        sheet.bought = await buy(press.parts, press.tenant, sheet.draft, sheet.trial)
-
-
-async def _cap(press: Press, sheet: Sheet) -> None:
-    """Take a cap that the estimate proposes."""
-    sheet.draft = sheet.draft.with_(limit_usd=press.value)
-    await _estimate(press, sheet)
-    sheet.place = "go"
-
-
-async def _go(press: Press, sheet: Sheet) -> Response | None:
-    """Submit it all."""
-    sheet.place = "go"
-    body = read(sheet.draft, sheet.faults)
-    if body is None or sheet.faults:
-        await _look(press, sheet)
-        sheet.place = None
-        return None
-    accepted = await submit(press.parts, press.tenant, body, sheet.draft.text("once"))
-    words = "This form was sent before; this is its job." if accepted.replayed else "The job is submitted."
-    return await then(press.request, f"/jobs/{accepted.job}", words)
-
-
-async def _more(press: Press, sheet: Sheet) -> None:
-    """One more row of a small table; the page shows one more than are filled in any case."""
-    await _look(press, sheet)
-    sheet.draft = sheet.draft.with_(**{f"{press.value}-rows": str(_rows(sheet.draft, press.value) + 1)})
-    sheet.place = press.value
-
-
-STEPS: dict[str, Callable[[Press, Sheet], Awaitable[Response | None]]] = {
-    "preview": _preview,
-    "estimate": _estimate,
-    "try": _try,
-    "buy": _buy,
-    "cap": _cap,
-    "go": _go,
-    "more": _more,
-}
 
 
 # --- the form -------------------------------------------------------------------------------------
@@ -263,13 +173,6 @@ def _tell(sheet: Sheet, problem: Problem) -> None:
         sheet.faults.add(None, f"{problem.detail[:1].upper()}{problem.detail[1:]}.")
 
 
-def _rows(draft: Draft, kind: str) -> int:
-    """How many rows of a small table are shown."""
-    filled = len(draft.variants if kind == "variant" else draft.renditions)
-    said = draft.text(f"{kind}-rows")
-    return min(20, max(filled, int(said) if said.isdigit() and len(said) < 3 else 0))
-
-
 async def _shown(request: Request, viewer: Viewer, parts: Context, sheet: Sheet) -> Response:
     files = await _files(parts, viewer.tenant, sheet.draft.text("file_id"))
     models = [model for model in (await list_models(parts)).data if model.available]
@@ -291,22 +194,39 @@ async def _shown(request: Request, viewer: Viewer, parts: Context, sheet: Sheet)
         quality_choices=[(name, name.capitalize()) for name in QUALITIES],
         sizes=SIZES,
         format_choices=[(name, name) for name in EXTENSIONS],
-        can={name: name in known for name in ("reuse", "renditions")},
-        variant_rows=_rows(sheet.draft, "variant"),
-        rendition_rows=_rows(sheet.draft, "rendition"),
+        can={name: name in known for name in ("reuse", "renditions")}
+        | {"source": "source" in ManifestBody.model_fields, "schedules": parts.schedules is not None},
+        variant_rows=rows_of(sheet.draft, "variant"),
+        rendition_rows=rows_of(sheet.draft, "rendition"),
         enough=_enough,
+        times=sheet.times,
+        sources=list(SOURCES.items()),
+        choices=choices(sheet.draft, instead=True),
     )
 
 
 async def _files(parts: Context, tenant: str, chosen: str) -> list[FileAnswer]:
-    """The last uploads, the newest first, and the one that is chosen whenever it was uploaded."""
-    prefix = facts_prefix(tenant)
-    keys = [key async for key in parts.control.keys(prefix)][-KNOWN_FILES:]
-    ids = [key.removeprefix(prefix).removesuffix(".json") for key in reversed(keys)]
+    """The last uploads, the newest first, and the one that is chosen whenever it was uploaded.
+
+    Ids sort by time: it is looked further and further back until there are enough, so that a tenant with many
+    files does not wait for all of their names.
+    """
+    prefix, ids = facts_prefix(tenant), list[str]()
+    for days in LOOKED_BACK:
+        since = facts_key(tenant, id_of("file", int((time.time() - days * 86400) * 1000), 0))
+        found = parts.control.keys(prefix, since if days else "")
+        ids = [key.removeprefix(prefix).removesuffix(".json") async for key in found][-KNOWN_FILES:]
+        if len(ids) == KNOWN_FILES:
+            break
+    ids.reverse()
     if chosen and chosen not in ids:
         ids.append(chosen)
-    found = [await facts_of(parts.control, tenant, file_id) for file_id in ids]
-    return [facts.answer for facts in found if facts]
+    known = await asyncio.gather(*(facts_of(parts.control, tenant, file_id) for file_id in ids))
+    return [
+        facts.answer
+        for facts in known
+        if facts and (facts.id == chosen or not facts.content_type.startswith("image/"))
+    ]
 
 
 def _named(known: FileAnswer) -> str:

@@ -11,7 +11,8 @@ from api.context import Context
 from api.models import ItemBody, JobBody
 from api.previews import MOST_ROWS
 from api.submission import submit
-from dashboard.drafts import ENOUGH, Draft, Faults, blame, items_of, read
+from dashboard.drafts import ENOUGH, Draft, items_of, read
+from dashboard.faults import Faults, blame
 from dashboard.previewing import Preview, ShownRow, previewed
 from imagemill.domain.errors import InvalidInput
 from imagemill.domain.money import format_usd
@@ -53,7 +54,7 @@ async def trial_of(
     whole = read(draft, faults, cap=ENOUGH)
     if whole is None:
         return None
-    seen = await previewed(parts, tenant, draft, preview, faults, rows=MOST_ROWS)
+    seen = await previewed(parts, tenant, draft, preview, faults)
     row = _chosen(seen, draft.text("try_line").strip(), faults)
     if row is None or faults:
         if seen.trouble:

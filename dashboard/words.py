@@ -119,6 +119,12 @@ def moment(time: datetime) -> str:
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
+def zone_name(local: datetime) -> str:
+    """Which time it is there: ``CEST`` where that has a name, ``+05:30`` where it has none."""
+    name = local.tzname() or ""
+    return name if name.isalpha() else f"{local:%z}"[:3] + ":" + f"{local:%z}"[3:5]
+
+
 def iso(time: datetime) -> str:
     """As machines read it."""
     return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
@@ -157,6 +163,7 @@ def plural(number: int, one: str, more: str | None = None) -> str:
 FILTERS: dict[str, Callable[..., Any]] = {
     "money": money,
     "round_up": round_up,
+    "zone_name": zone_name,
     "count": count,
     "percent": percent,
     "size": size,

@@ -44,6 +44,16 @@ class ObjectFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedObject:
+    """An object as a listing has it. ``tag`` is the store's own word for the bytes."""
+
+    key: str
+    size: int
+    modified_at: datetime
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoredPart:
     """A part of an object that comes in parts. ``tag`` is the store's own word for the bytes."""
 
@@ -99,6 +109,9 @@ class ObjectStore(Protocol):
 
     def keys(self, prefix: str, after: str = "") -> AsyncIterator[str]:
         """The keys under a prefix, in order; only those that follow ``after``, a whole key."""
+
+    def listed(self, prefix: str) -> AsyncIterator[ListedObject]:
+        """The objects under a prefix, in the order of their keys."""
 
     def presign_get(self, key: str, seconds: int, filename: str | None = None) -> str:
         """An address that gives the object to whoever has it, for so long.

@@ -46,6 +46,8 @@ class Starter:
             times=self.times,
             window=self.window,
             chunks_at_once=self.chunks_at_once,
+            submitted_at=submission.submitted_at,
+            reuse_schedule=submission.schedule,
         )
         summary = JobSummary(
             tenant=tenant,
@@ -96,7 +98,7 @@ class Starter:
 
     def first_ask(self, submission: Submission) -> int:
         """What the first items can cost that run at once; 0 where that is not known before the plan is."""
-        if submission.items is None:
+        if submission.items is None or submission.reuse != "none":
             return 0
         market = self.market(submission)
         first = islice(self._requests(submission), self.window * self.chunks_at_once)

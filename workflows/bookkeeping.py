@@ -112,7 +112,8 @@ class Bookkeeping:
         record.state = end
         record.cost_nano = sum(attempt.cost_nano for attempt in record.attempts)
         self._state.records[record.index] = record
-        self._state.counts.count(end, len(record.call.images) if record.call else 0)
+        images = len(record.call.images) if record.call else 0
+        self._state.counts.count(end, images, reused=record.reused)
 
     def _attempt(self, reservation: str, code: str | None, request_id: str | None) -> Attempt:
         reserved = self._state.account.reserved[reservation]

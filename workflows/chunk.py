@@ -155,6 +155,8 @@ class ChunkWorkflow:
                 tenant=self.place.tenant,
                 chunk=self.chunk,
                 records=[records[index] for index in sorted(records)],
+                submitted_at=self.place.submitted_at,
+                schedule=self.place.reuse_schedule,
             ),
             result_type=WrittenResults,
             **policies.bookkeeping(self.place),

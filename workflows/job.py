@@ -191,7 +191,7 @@ class JobWorkflow:
         self.summary.chunks = len(plan.chunks)
         self.summary.invalid_rows = plan.invalid_rows
         self.summary.failure, self.summary.failure_detail = plan.failure, plan.failure_detail
-        self.summary.estimate = plan.estimate
+        self.summary.estimate, self.summary.manifest = plan.estimate, plan.manifest
         return True
 
     # --- a job of one item --------------------------------------------------------------------
@@ -334,6 +334,7 @@ class JobWorkflow:
                 lines=self.progress.lines,
                 trust=self.progress.trust,
                 records=list(self.chunks.alone.state.records.values()) if self.chunks.alone else None,
+                schedule=self.place.reuse_schedule,
             ),
             result_type=Nothing,
             **policies.bookkeeping(self.place),

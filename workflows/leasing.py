@@ -109,9 +109,10 @@ class Leasing:
 
     def share(self, planned: PlannedChunk) -> int:
         """What a chunk's window can hold reserved, on average."""
-        if not planned.items:
+        bought = planned.items - planned.reused
+        if not bought:
             return 0
-        return -(-planned.maximum_nano * min(self.place.window, planned.items) // planned.items)
+        return -(-planned.maximum_nano * min(self.place.window, bought) // bought)
 
     def open(self, chunk: int, planned: PlannedChunk) -> int:
         """Lease a chunk its first share, or what there is of it."""

@@ -1,6 +1,8 @@
 // The submit page: prompts are shown while one types, columns go into templates by a click. All of it can be
 // done without this script, by the form's buttons.
 
+import { put } from "./put.js";
+
 const form = document.querySelector("[data-sheet]");
 const preview = document.getElementById("preview");
 const status = form.querySelector("[data-status]");
@@ -21,7 +23,7 @@ async function refresh() {
     const answer = await fetch("/submit/preview", {
       method: "POST", body, signal: running.signal, headers: { "x-csrf-token": document.body.dataset.csrf },
     });
-    if (answer.ok) preview.innerHTML = await answer.text();
+    if (answer.ok) put(preview, await answer.text());
     status.textContent = answer.ok ? "" : "No preview just now";
   } catch (error) {
     if (error.name !== "AbortError") status.textContent = "No preview just now";
@@ -73,7 +75,7 @@ const trial = document.querySelector("[data-trial]");
 async function follow() {
   const answer = await fetch(trial.dataset.trial);
   if (!answer.ok) return;
-  trial.innerHTML = await answer.text();
+  put(trial, await answer.text());
   if (!trial.querySelector("[data-ended]")) setTimeout(follow, 1500);
 }
 if (trial) follow();

@@ -18,6 +18,40 @@ class Problem(BaseModel):
     detail: str
 
 
+class ImageFacts(BaseModel):
+    """What is known of one stored image from its bytes."""
+
+    sha256: str
+    bytes: int
+    width: int
+    height: int
+    format: str
+    c2pa: bool = False
+    """Does it carry a provenance manifest (C2PA)?"""
+
+
+class DeliveredImage(ImageFacts):
+    """One image of a result: where it lies in the delivery bucket, and what it is."""
+
+    key: str
+    renditions: dict[str, Copy] = Field(default_factory=dict)
+    """Its smaller copies by name, ``thumbnail`` among them."""
+
+
+class ReusedFrom(BaseModel):
+    """The item whose images stand for another one's: always the one that was paid for."""
+
+    job: str
+    custom_id: str
+    variant: str | None = None
+
+
+class EarlierItem(ReusedFrom):
+    """An item that was bought before, and where its images lie."""
+
+    images: list[DeliveredImage]
+
+
 class PlannedItem(BaseModel):
     """One line of a chunk's plan: everything that is needed to buy this item, or why it can't be bought.
 
@@ -41,18 +75,8 @@ class PlannedItem(BaseModel):
     problem: Problem | None = None
     warnings: list[str] = Field(default_factory=list)
     """What was made of the request, where that is not quite what was said."""
-
-
-class ImageFacts(BaseModel):
-    """What is known of one stored image from its bytes."""
-
-    sha256: str
-    bytes: int
-    width: int
-    height: int
-    format: str
-    c2pa: bool = False
-    """Does it carry a provenance manifest (C2PA)?"""
+    reused: EarlierItem | None = None
+    """The earlier item that answers this one: nothing is bought for it."""
 
 
 class CallRecord(BaseModel):
@@ -69,6 +93,8 @@ class CallRecord(BaseModel):
     request_id: str | None = None
     as_set: bool = False
     """Its images carry the reservation in their names, since one conditional put can't name several."""
+    request_sha256: str | None = None
+    """What was sent, input images included, as ``imagemill.domain.reuse`` hashes it."""
 
 
 class Attempt(BaseModel):
@@ -97,19 +123,13 @@ class ItemRecord(BaseModel):
     """Reservations whose calls were taken back before they were made, and that are not among the attempts."""
     warnings: list[str] = Field(default_factory=list)
     cost_nano: int = 0
+    reused: bool = False
+    """An earlier item's images stand for its own, as its plan says; it has neither a call nor attempts."""
 
     @property
     def uncertain(self) -> bool:
         """Has it a call whose bill can't be known?"""
         return any(attempt.outcome == "written_off" for attempt in self.attempts)
-
-
-class DeliveredImage(ImageFacts):
-    """One image of a result: where it lies in the delivery bucket, and what it is."""
-
-    key: str
-    renditions: dict[str, Copy] = Field(default_factory=dict)
-    """Its smaller copies by name, ``thumbnail`` among them."""
 
 
 class ItemResult(BaseModel):
@@ -127,3 +147,5 @@ class ItemResult(BaseModel):
     problem: Problem | None = None
     warnings: list[str] = Field(default_factory=list)
     attempts: list[Attempt] = Field(default_factory=list)
+    reused_from: ReusedFrom | None = None
+    """Whose images these are, where they were not bought for it."""

@@ -8,12 +8,15 @@ from pydantic import BaseModel, Field
 
 from imagemill.domain.item import ItemState
 from imagemill.domain.job_states import ENDED, JobState
+from imagemill.domain.manifests import FoundManifest, ManifestSource
 from imagemill.domain.pricing import Estimate
 from imagemill.domain.renditions import Rendition
 from imagemill.domain.request import ImageSettings
 
 OnExhausted = Literal["hold", "skip"]
 OnUnknown = Literal["retry", "hold", "skip"]
+ReuseScope = Literal["none", "schedule", "tenant"]
+"""Whose earlier images may answer a job's items: nobody's, those of its schedule's runs, the tenant's."""
 Format = Literal["csv", "jsonl", "shopify-products", "shopify-variants", "merchant-tsv", "merchant-xml"]
 """How a manifest is read; see docs/reference/manifest.md."""
 Encoding = Literal["auto", "windows-1252"]
@@ -36,9 +39,10 @@ class Variant(ImageSettings):
 
 
 class Manifest(BaseModel):
-    """A file of rows, and the Liquid templates that make items of them."""
+    """A file of rows, and the Liquid templates that make items of them. It has a file or a source."""
 
-    file_id: str
+    file_id: str | None = None
+    source: ManifestSource | None = None
     format: Format
     encoding: Encoding = "auto"
     id: str
@@ -57,6 +61,8 @@ class Retry(BaseModel):
     job: str
     states: list[ItemState] = Field(default_factory=list)
     custom_ids: list[str] | None = None
+    schedule: str | None = None
+    """The schedule that the earlier job was a run of."""
 
 
 class ScheduledRun(BaseModel):
@@ -102,6 +108,15 @@ class Submission(BaseModel):
     """The copies of each image that are made besides its thumbnail."""
     metadata: dict[str, str] = Field(default_factory=dict)
     """The submitter's own words, which jobs can be found by."""
+    reuse: ReuseScope = "none"
+    """What was answered before is not bought again."""
+
+    @property
+    def schedule(self) -> str | None:
+        """The schedule that it counts as a run of, where its images are looked for by later ones."""
+        if self.run:
+            return self.run.schedule
+        return self.retry.schedule if self.retry else None
 
 
 class Hold(BaseModel):
@@ -132,6 +147,9 @@ class Counts(BaseModel):
     skipped: int = 0
     cancelled: int = 0
     images: int = 0
+    """Those that were bought."""
+    reused: int = 0
+    """Of those that succeeded."""
 
     @property
     def terminal(self) -> int:
@@ -142,10 +160,11 @@ class Counts(BaseModel):
         """The sum of both."""
         return Counts(**{name: getattr(self, name) + getattr(other, name) for name in Counts.model_fields})
 
-    def count(self, state: ItemState, images: int = 0) -> None:
+    def count(self, state: ItemState, images: int = 0, *, reused: bool = False) -> None:
         """Count one more item in this end state."""
         setattr(self, state, getattr(self, state) + 1)
         self.images += images
+        self.reused += reused
 
 
 class Progress(BaseModel):
@@ -209,6 +228,7 @@ class JobSummary(BaseModel):
     failure: str | None = None
     failure_detail: str | None = None
     metadata: dict[str, str] = Field(default_factory=dict)
+    manifest: FoundManifest | None = None
 
     def believed(self, *, going_on: bool) -> "JobSummary":
         """The same, unless the engine ended the workflow before it could say so itself."""

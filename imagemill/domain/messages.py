@@ -21,6 +21,7 @@ from imagemill.domain.job import (
     Progress,
     ReportLine,
 )
+from imagemill.domain.manifests import FoundManifest
 from imagemill.domain.pricing import Estimate
 from imagemill.domain.tenant import AccountAsk, Caps, TenantAccount
 from imagemill.domain.trust import Trust
@@ -123,6 +124,10 @@ class Workplace(BaseModel):
     times: Times = Field(default_factory=Times)
     window: int = 100
     chunks_at_once: int = 4
+    submitted_at: datetime | None = None
+    """Sorts what it buys among what others bought; None: started before anything was reused."""
+    reuse_schedule: str | None = None
+    """The schedule whose later runs may reuse what it buys: that of a run, or of the run that it retries."""
 
 
 # --- activities ----------------------------------------------------------------------------------
@@ -145,6 +150,8 @@ class PlannedChunk(BaseModel):
     expected_nano: int = 0
     uncertain: list[str] = Field(default_factory=list)
     """Models in it whose maximum is uncertain."""
+    reused: int = 0
+    """Items that need no money, since an earlier item's images answer them."""
 
 
 class Plan(BaseModel):
@@ -158,6 +165,7 @@ class Plan(BaseModel):
     invalid_rows: int = 0
     failure: str | None = None
     failure_detail: str | None = None
+    manifest: FoundManifest | None = None
 
 
 class ChunkTask(BaseModel):
@@ -239,6 +247,8 @@ class ResultsTask(BaseModel):
     tenant: str
     chunk: int
     records: list[ItemRecord]
+    submitted_at: datetime | None = None
+    schedule: str | None = None
 
 
 class WrittenResults(BaseModel):
@@ -258,6 +268,7 @@ class ReportTask(BaseModel):
     lines: list[ReportLine] = Field(default_factory=list)
     trust: dict[str, Trust] = Field(default_factory=dict)
     records: list[ItemRecord] | None = None
+    schedule: str | None = None
 
 
 class InspectedChunk(BaseModel):

@@ -88,6 +88,26 @@ def input_key(tenant: str, job: str, reference: str) -> str:
     return f"jobs/{tenant}/{job}/inputs/{hashlib.sha256(reference.encode()).hexdigest()}"
 
 
+def pinned_key(tenant: str, job: str) -> str:
+    """Which bytes a manifest's source has given a job, for good (control)."""
+    return f"jobs/{tenant}/{job}/manifest.json"
+
+
+def manifest_copy_key(tenant: str, job: str, sha256: str) -> str:
+    """The bytes of a manifest that was not uploaded, by their hash (control)."""
+    return f"jobs/{tenant}/{job}/manifest/{sha256}"
+
+
+def reuse_prefix(tenant: str, schedule: str | None = None) -> str:
+    """What was bought by a tenant, or by the runs of one schedule, the newest job first (control)."""
+    return f"reuse/{tenant}/schedules/{schedule}/" if schedule else f"reuse/{tenant}/all/"
+
+
+def reuse_key(tenant: str, schedule: str | None, place: str, chunk: int) -> str:
+    """What one chunk bought, by its requests' hashes; ``place`` is its job's `index_place` (control)."""
+    return f"{reuse_prefix(tenant, schedule)}{place}-{chunk}.jsonl.gz"
+
+
 def results_key(tenant: str, job: str, chunk: int) -> str:
     """What became of a chunk's items, a line each (control)."""
     return f"jobs/{tenant}/{job}/results/{chunk}.jsonl"

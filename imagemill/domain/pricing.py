@@ -63,6 +63,8 @@ class Estimate(BaseModel):
     """The maximum, which is what gets reserved."""
     uncertain: list[str] = Field(default_factory=list)
     """Why the band may be wrong, a sentence for each model that rests on something unpublished; sorted."""
+    reused: int = 0
+    """Items that cost nothing, since an earlier item's images answer them."""
 
     @classmethod
     def zero(cls) -> "Estimate":
@@ -76,6 +78,7 @@ class Estimate(BaseModel):
             expected_nano=self.expected_nano + other.expected_nano,
             high_nano=self.high_nano + other.high_nano,
             uncertain=sorted({*self.uncertain, *other.uncertain}),
+            reused=self.reused + other.reused,
         )
 
 

@@ -1,17 +1,19 @@
 """One line of the results: what the plan says of an item, and what became of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from imagemill.domain.budget import UNKNOWN_MODEL, Spend, Spending
 from imagemill.domain.errors import explain
 from imagemill.domain.item import (
     CallRecord,
     DeliveredImage,
+    EarlierItem,
     ImageFacts,
     ItemRecord,
     ItemResult,
     PlannedItem,
     Problem,
+    ReusedFrom,
 )
 from imagemill.domain.job import ReportLine, add_lines
 from imagemill.domain.places import image_key, name_in_set
@@ -20,8 +22,8 @@ from imagemill.domain.renditions import all_specs, copies_of, copy_warning
 
 def result_of(item: PlannedItem, record: ItemRecord, prefix: str, job: str) -> ItemResult:
     """The result of an item; ``prefix`` is that of the delivery bucket."""
-    names = delivered_names(item.names, record.call) if record.call else []
-    images = record.call.images if record.call else []
+    images = _images(item, record, prefix, job)
+    lacking = _lacking(item, images) if record.reused else []
     return ItemResult(
         index=item.index,
         custom_id=item.custom_id,
@@ -29,13 +31,44 @@ def result_of(item: PlannedItem, record: ItemRecord, prefix: str, job: str) -> I
         line=item.line,
         state=record.state,
         model=item.request.model if item.request else None,
-        images=_delivered(item, record, images, [image_key(prefix, job, name) for name in names]),
+        images=images,
         cost_nano=sum(attempt.cost_nano for attempt in record.attempts),
         estimated=bool(record.call and record.call.estimated),
         problem=_problem(item, record),
-        warnings=[*item.warnings, *record.warnings],
+        warnings=[*item.warnings, *record.warnings, *lacking],
         attempts=record.attempts,
+        reused_from=ReusedFrom(**item.reused.model_dump()) if record.reused and item.reused else None,
     )
+
+
+def _images(item: PlannedItem, record: ItemRecord, prefix: str, job: str) -> list[DeliveredImage]:
+    if record.reused and item.reused:
+        return _reused(item, item.reused)
+    names = delivered_names(item.names, record.call) if record.call else []
+    images = record.call.images if record.call else []
+    return _delivered(item, record, images, [image_key(prefix, job, name) for name in names])
+
+
+def _reused(item: PlannedItem, earlier: EarlierItem) -> list[DeliveredImage]:
+    """Images of an earlier job, each with those of the copies asked for that it was given then."""
+    specs = all_specs(item.renditions, thumbnail=item.thumbnail)
+    found = []
+    for image in earlier.images:
+        asked = copies_of(image.key, (image.width, image.height), specs, set())
+        copies = {name: copy for name, copy in asked.items() if image.renditions.get(name) == copy}
+        found.append(image.model_copy(update={"renditions": copies}))
+    return found
+
+
+def _lacking(item: PlannedItem, images: Sequence[DeliveredImage]) -> list[str]:
+    """Warnings of the copies that a reused item's images do not have."""
+    specs = all_specs(item.renditions, thumbnail=item.thumbnail)
+    return [
+        copy_warning(spec.name, number, len(images))
+        for number, image in enumerate(images)
+        for spec in specs
+        if spec.name not in image.renditions
+    ]
 
 
 def _delivered(
@@ -77,7 +110,7 @@ def _line(result: ItemResult) -> ReportLine:
         model=model,
         state=result.state,
         items=1,
-        images=len(result.images),
+        images=0 if result.reused_from else len(result.images),  # those that were bought
         settled_nano=spend.settled,
         written_off_nano=spend.written_off,
         uncertain=int(spend.written_off > 0),

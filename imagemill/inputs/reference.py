@@ -96,6 +96,22 @@ class Rules:
                 return self._address(text)
         raise NoReference("input_missing", f"is no reference to an image; {_WHAT_IS}")
 
+    def read_prefix(self, text: str) -> Reference:
+        """Understand ``s3://bucket/prefix``, which may be a part of a name, or empty.
+
+        Raises:
+            NoReference: it is none, or one that is not allowed.
+        """
+        scheme, _, rest = text.partition("://")
+        bucket, _, prefix = rest.partition("/")
+        parts = prefix.split("/")
+        whole = scheme.lower() == "s3" and _BUCKET.fullmatch(bucket) and len(text) <= LONGEST_REFERENCE
+        if not whole or "" in parts[:-1] or {".", ".."} & set(parts) or _NOT_PRINTED.search(text):
+            raise NoReference("input_missing", "is no prefix; write s3://bucket/prefix/, without empty parts")
+        if not any(_within(f"{bucket}/{prefix}", allowed) for allowed in self.buckets):
+            raise NoReference("input_bucket_not_allowed", _bucket_problem(bucket))
+        return Reference("object", text, bucket, prefix)
+
     def problem(self, text: str) -> str | None:
         """What is wrong with a text as a reference, or None where it is one."""
         try:

@@ -21,7 +21,7 @@ from imagemill.domain.errors import (
     StoreRefused,
     StoreUnavailable,
 )
-from imagemill.ports import ObjectFacts, StoredPart
+from imagemill.ports import ListedObject, ObjectFacts, StoredPart
 from imagemill.settings import BucketSettings
 
 if TYPE_CHECKING:
@@ -151,13 +151,21 @@ class S3Store:
 
     async def keys(self, prefix: str, after: str = "") -> AsyncIterator[str]:
         """The keys under a prefix, in order; only those that follow ``after``, a whole key."""
-        where: dict[str, Any] = {"StartAfter": after} if after else {}
+        async for entry in self._entries(prefix, {"StartAfter": after} if after else {}):
+            yield entry["Key"]
+
+    async def listed(self, prefix: str) -> AsyncIterator[ListedObject]:
+        """The objects under a prefix, in the order of their keys."""
+        async for entry in self._entries(prefix, {}):
+            yield ListedObject(entry["Key"], entry["Size"], entry["LastModified"], entry["ETag"].strip('"'))
+
+    async def _entries(self, prefix: str, where: dict[str, Any]) -> AsyncIterator[Any]:
         while True:
             page = await self._run(
                 partial(self._client.list_objects_v2, Bucket=self.bucket, Prefix=prefix, **where)
             )
             for entry in page.get("Contents", []):
-                yield entry["Key"]
+                yield entry
             if not page.get("IsTruncated"):
                 return
             where = {"ContinuationToken": page["NextContinuationToken"]}

@@ -16,8 +16,9 @@ QUICK = {
     "IMAGEMILL_TIMES_FIRST_PROBE": "1",
     # What one test does to the provider account is over when the next one begins.
     "IMAGEMILL_TIMES_LAST_PROBE": "2",
+    "IMAGEMILL_INPUTS_BUCKETS": "delivery/feeds",
 }
-"""Times at which a lost worker is noticed within a test's patience."""
+"""Times at which a lost worker is noticed within a test's patience, and where feeds may lie."""
 
 
 @pytest.fixture(scope="session")

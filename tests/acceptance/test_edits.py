@@ -39,21 +39,22 @@ def with_hole(box: tuple[int, int, int, int]) -> Image.Image:
 
 
 class Shop(ThreadingHTTPServer):
-    """A web server with one picture, which counts who asks for it."""
+    """A web server with one picture and whatever else is put there, which counts who asks."""
 
     asked = 0
 
     def __init__(self, picture: bytes) -> None:
         shop = self
+        self.pages = {"/vase.png": picture}
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 shop.asked += 1
-                self.send_response(200 if self.path == "/vase.png" else 404)
-                self.send_header("Content-Type", "image/png")
-                self.send_header("Content-Length", str(len(picture)))
+                found = shop.pages.get(self.path)
+                self.send_response(404 if found is None else 200)
+                self.send_header("Content-Length", str(len(found or b"")))
                 self.end_headers()
-                self.wfile.write(picture)
+                self.wfile.write(found or b"")
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -168,3 +169,23 @@ async def test_provenance_survives_and_the_item_says_that_it_is_there(
     assert claim_of(stored, "PNG")["title"] == "signed for a test"
     assert results["signed"]["images"][0]["c2pa"] is True
     assert results["plain"]["images"][0]["c2pa"] is False
+
+
+async def test_each_job_reads_the_manifest_that_lies_at_its_address_then(
+    editing: Service, shop: Shop
+) -> None:
+    feed: Json = {"format": "csv", "id": "{{ row.id }}", "prompt": "{{ row.text }}"}
+    feed["source"] = {"url": f"{shop.url}/feed.csv?key=very-secret"}
+    ended = []
+    for text in ("A jug on Monday", "A jug on Tuesday"):
+        shop.pages["/feed.csv?key=very-secret"] = f"id,text\njug,{text}\n".encode()
+        ended.append(await editing.finished(await editing.submit(manifest=feed)))
+    del shop.pages["/feed.csv?key=very-secret"]
+    gone = await editing.finished(await editing.submit(manifest=feed))
+
+    assert [status["state"] for status in (*ended, gone)] == ["completed", "completed", "failed"]
+    assert {status["manifest"]["place"] for status in ended} == {f"{shop.url}/feed.csv"}
+    billed = await editing.ledger("A jug on Monday", "A jug on Tuesday")
+    assert list(billed["calls"].values()) == [1, 1]
+    assert "there is nothing to be had there" in gone["failure"]["detail"]
+    assert "secret" not in json.dumps([*ended, gone])

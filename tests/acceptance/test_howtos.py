@@ -29,6 +29,17 @@ async def test_retries_and_idempotency(service: Service, tmp_path: Path) -> None
     assert (status["items"]["total"], status["items"]["blocked"]) == (1, 1)
 
 
+def test_reuse(service: Service, tmp_path: Path) -> None:
+    run("reuse", service, tmp_path)
+
+    estimate, second = said(tmp_path, "estimate.json"), said(tmp_path, "second.json")
+    assert (estimate["items"], estimate["reused"]) == (4, 2)
+    assert (second["state"], second["images"]) == ("completed", 2)
+    results = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+    bought = [result["custom_id"] for result in results if result["reused_from"] is None]
+    assert sorted(bought) == ["jug", "lamp"]
+
+
 def test_renditions_and_galleries(service: Service, tmp_path: Path) -> None:
     run("renditions-and-galleries", service, tmp_path)
 
@@ -49,7 +60,23 @@ def test_cap_tenants(service: Service, tmp_path: Path) -> None:
     assert usage["object"] == "usage"
 
 
-async def test_command_line(service: Service, tmp_path: Path) -> None:
+async def test_schedules(service: Service, tmp_path: Path) -> None:
+    run("schedules", service, tmp_path)
+
+    shown, made = said(tmp_path, "preview.json"), said(tmp_path, "made.json")
+    assert shown["words"] == "Every Monday at 06:00, Europe/Berlin, from 2027-03-15 00:00"
+    assert isinstance(shown["times"], list)
+    assert [time["at"][11:16] for time in shown["times"]] == ["05:00", "05:00", "04:00"]
+    assert said(tmp_path, "backfill.json")["times"] == 4
+    assert (said(tmp_path, "paused.json")["state"], said(tmp_path, "resumed.json")["state"]) == (
+        "paused",
+        "active",
+    )
+    assert said(tmp_path, "kept.json")["data"] == said(tmp_path, "runs.json")["data"]
+    assert (await service.ask("GET", f"/v1/schedules/{made['id']}")).status_code == 404
+
+
+def test_command_line(service: Service, tmp_path: Path) -> None:
     page = DOCS / "howto" / "command-line.md"
     command = f'imagemill() {{ PYTHONPATH={DOCS.parent} {sys.executable} -m cli.main "$@"; }}\n'
     typed(command + "".join(marked(page)), service.stack, tmp_path)

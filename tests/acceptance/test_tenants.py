@@ -213,3 +213,14 @@ async def test_a_tenant_s_buckets_hold_when_an_image_is_fetched(
     [result] = await acme.results(job)
     assert result["error"]["code"] == "input_bucket_not_allowed"
     assert nano(result["cost_usd"]) == 0
+
+
+async def test_no_tenant_is_given_another_one_s_image(acme: Tenant, beta: Tenant) -> None:
+    items = items_of("reused", 1)
+    bought = await acme.finished(await acme.submit(items=items))
+    theirs = await beta.finished(await beta.submit(items=items, reuse="tenant"))
+    mine = await acme.finished(await acme.submit(items=items, reuse="tenant"))
+
+    assert bought["state"] == theirs["state"] == mine["state"] == "completed"
+    assert (theirs["items"]["reused"], mine["items"]["reused"]) == (0, 1)
+    assert list((await acme.ledger(items[0]["prompt"]))["calls"].values()) == [2]

@@ -5,6 +5,7 @@ import io
 import socket
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -104,6 +105,18 @@ async def test_the_start_of_an_object(store: ObjectStore, key: str, data: bytes,
     await store.put(key, data)
 
     assert await store.start_of(key, 4) == start
+
+
+async def test_a_listing_tells_size_time_and_tag(store: ObjectStore, key: str) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=5)  # some servers tell whole seconds
+    await store.put(key, b"first")
+    await store.put(f"{key}-2", b"second one")
+    await store.put(f"other/{key}", b"not under it")
+    listed = [found async for found in store.listed(key)]
+
+    assert [(found.key, found.size) for found in listed] == [(key, 5), (f"{key}-2", 10)]
+    assert listed[0].tag != listed[1].tag
+    assert all(before <= found.modified_at for found in listed)
 
 
 async def test_what_is_deleted_is_gone_and_may_be_deleted_again(store: ObjectStore, key: str) -> None:

@@ -111,6 +111,8 @@ class FakeActivities:
     uncertain: Sequence[str] = ()
     expected: int = 1
     """What each item is expected to cost."""
+    reused: set[tuple[int, int]] = field(default_factory=set)
+    """Items that an earlier item's images answer; their maximum should be 0."""
     gone: set[int] = field(default_factory=set)
     """Chunks of which the engine would say, once, that they ended without a word."""
     stored: dict[tuple[int, int], CallRecord] = field(default_factory=dict)
@@ -152,8 +154,9 @@ class FakeActivities:
                 maximum_nano=sum(items),
                 expected_nano=len(items) * self.expected,
                 uncertain=list(self.uncertain),
+                reused=sum((number, index) in self.reused for index in range(len(items))),
             )
-            for items in self.maxima
+            for number, items in enumerate(self.maxima)
         ]
         return self.plan or Plan(chunks=chunks, items=sum(chunk.items for chunk in chunks))
 
@@ -175,6 +178,11 @@ class FakeActivities:
                 for (chunk, index), call in sorted(self.stored.items())
                 if chunk == task.chunk
             ]
+        opened.records += [
+            ItemRecord(index=index, state="succeeded", reused=True)
+            for chunk, index in sorted(self.reused)
+            if chunk == task.chunk
+        ]
         return opened
 
     @activity.defn(name=GENERATE)

@@ -3,12 +3,13 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
 
 from imagemill.domain.errors import ObjectExists, ObjectMissing, StoreRefused, StoreUnavailable
-from imagemill.ports import ObjectFacts, StoredPart
+from imagemill.ports import ListedObject, ObjectFacts, StoredPart
 
 METADATA_BYTES = 2048
 LEAST_PART = 5 * 1024 * 1024
@@ -20,6 +21,7 @@ class MemoryStore:
     Attributes:
         parts: of each object that still comes in parts, by key and upload, (number, bytes) of all
             parts that ever came: like SeaweedFS, it forgets none that another one was to replace.
+        modified: when each object was put last.
         calls: every call that came in, as (method, key), those that failed included.
         away: so many of the next calls raise StoreUnavailable and do nothing.
         lost_answers: so many of the next ``put_new`` do their work and raise StoreUnavailable all the same.
@@ -27,6 +29,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.objects: dict[str, tuple[bytes, ObjectFacts]] = {}
+        self.modified: dict[str, datetime] = {}
         self.parts: dict[tuple[str, str], list[tuple[int, bytes]]] = {}
         self.types: dict[str, str] = {}
         self.calls: list[tuple[str, str]] = []
@@ -102,6 +105,14 @@ class MemoryStore:
             if key.startswith(prefix) and key > after:
                 yield key
 
+    async def listed(self, prefix: str) -> AsyncIterator[ListedObject]:
+        await self._arrive("listed", prefix)
+        for key in self.written:
+            if key.startswith(prefix):
+                data = self.data(key)
+                tag = hashlib.md5(data, usedforsecurity=False).hexdigest()
+                yield ListedObject(key, len(data), self.modified[key], tag)
+
     def presign_get(self, key: str, seconds: int, filename: str | None = None) -> str:
         name = f"&filename={quote(filename)}" if filename else ""
         return f"memory://{quote(key)}?expires={seconds}{name}"
@@ -149,6 +160,7 @@ class MemoryStore:
 
     def _keep(self, key: str, data: bytes, content_type: str, metadata: Mapping[str, str]) -> None:
         self.objects[key] = bytes(data), ObjectFacts(len(data), content_type, dict(metadata))
+        self.modified[key] = datetime.now(UTC)
 
     def _find(self, key: str) -> tuple[bytes, ObjectFacts]:
         if key not in self.objects:

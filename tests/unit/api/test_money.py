@@ -141,7 +141,7 @@ async def test_an_estimate_starts_nothing(
     http: httpx2.AsyncClient, engine: MemoryEngine, control: MemoryStore
 ) -> None:
     estimate = Estimate(low_nano=10**9, expected_nano=2 * 10**9, high_nano=6 * 10**9, uncertain=["x: y"])
-    plan = Plan(items=7, estimate=estimate)
+    plan = Plan(items=7, estimate=estimate.model_copy(update={"reused": 3}))
     engine.estimated = Estimated(plan=plan, cheapest_nano=10**8)
     answer = (await http.post("/v1/jobs?validate_only=true", json=BODY)).json()
 
@@ -151,8 +151,10 @@ async def test_an_estimate_starts_nothing(
         "expected_usd": "2.00",
         "high_usd": "6.00",
         "uncertain": ["x: y"],
+        "reused": 3,
     }
-    assert (answer["items"], answer["enough"], answer["limit_usd"]) == (7, "likely", "5.00")
+    assert (answer["items"], answer["reused"]) == (7, 3)
+    assert (answer["enough"], answer["limit_usd"]) == ("likely", "5.00")
     assert answer["invalid_rows"] is None
     assert not [key async for key in control.keys("jobs/")]
 

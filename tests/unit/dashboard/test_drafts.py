@@ -5,7 +5,8 @@ import json
 import pytest
 
 from api.models import JobBody
-from dashboard.drafts import Draft, Faults, ItemsUnread, blame, field_of, items_of, read
+from dashboard.drafts import Draft, ItemsUnread, items_of, read, typed_job
+from dashboard.faults import Faults, blame, field_of
 from imagemill.domain.errors import InvalidInput
 
 FILE = "file_" + "0" * 26
@@ -94,6 +95,7 @@ def test_what_is_wrong_is_said_at_its_field(name: str, typed: str, at: str) -> N
         ("/renditions/1/width", "rendition-1-width"),
         ("/defaults/model", "model"),
         ("/items/7/prompt", "items"),
+        ("/manifest/source/newest", "s_source_at"),
         ("/output/key", "key"),
         ("/pools/0", "pool"),
         ("/webhook/url", "webhook_url"),
@@ -136,6 +138,26 @@ def test_listed_items_are_a_submission_without_a_feed() -> None:
 
     assert said["manifest"] is None
     assert [item["prompt"] for item in said["items"]] == ["A chair"]
+
+
+def test_a_schedules_feed_may_be_looked_for_by_each_run() -> None:
+    typed = {**TYPED, "s_every": "daily", "s_source": "newest", "s_source_at": "s3://feeds/shop/"}
+    body = Draft(typed).body()
+
+    assert body.manifest is not None
+    assert body.manifest.file_id is None
+    assert body.manifest.source is not None
+    assert body.manifest.source.newest == "s3://feeds/shop/"
+    again = typed_job(body.model_dump(mode="json", exclude_none=True))
+    assert (again["s_source"], again["s_source_at"]) == ("newest", "s3://feeds/shop/")
+
+
+@pytest.mark.parametrize("source", ["file", "items"])
+def test_a_submission_is_the_form_that_says_it_again(source: str) -> None:
+    body = Draft({**TYPED, "source": source, "items": "a\tA chair"}).body()
+    again = Draft(typed_job(body.model_dump(mode="json", exclude_none=True)))
+
+    assert again.body() == body
 
 
 def test_every_new_form_makes_a_job_of_its_own() -> None:

@@ -233,5 +233,16 @@ async def test_another_tenants_feed_is_not_there(browser: Browser, stranger: Bro
     assert "shop.csv" not in seen
 
 
+@pytest.mark.parametrize("file_id", ["../other/file_" + "0" * 26, "file_../x", "x"])
+async def test_what_is_no_id_of_a_file_is_asked_of_no_store(
+    browser: Browser, control: MemoryStore, file_id: str
+) -> None:
+    await control.put(f"files/t/{file_id}", FEED)
+    page = await press(browser, "preview", {"source": "file", "file_id": file_id, "prompt": "x", "id": "y"})
+
+    assert "there is no such file" in page
+    assert "data-insert" not in page
+
+
 def test_a_new_form_has_a_key() -> None:
     assert len(Draft.new().text("once")) >= 16

@@ -32,6 +32,13 @@ def test_the_shown_submissions_are_taken() -> None:
             assert template_problems(text, columns=columns) == []
 
 
+def test_the_shown_submission_of_a_source_is_taken() -> None:
+    body = JobBody.model_validate_json(blocks(PAGE, "json")[3])
+    assert body.manifest
+    assert body.manifest.source
+    assert (body.manifest.source.newest, body.reuse) == ("s3://shop-exports/feeds/", "tenant")
+
+
 def test_the_variants_that_are_named_are_those_of_the_matrix() -> None:
     manifest = JobBody.model_validate_json(blocks(PAGE, "json")[1]).manifest
     assert manifest

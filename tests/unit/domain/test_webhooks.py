@@ -97,7 +97,7 @@ def test_a_body_says_counts_and_sums() -> None:
     assert (data["id"], data["name"], data["state"]) == (JOB, "spring", "held")
     assert data["items"] == {
         "total": 8, "pending": 3, "running": 0,
-        "succeeded": 5, "blocked": 0, "failed": 0, "skipped": 0, "cancelled": 0,
+        "succeeded": 5, "blocked": 0, "failed": 0, "skipped": 0, "cancelled": 0, "reused": 0,
     }  # fmt: skip
     assert data["cost"] == {
         "settled_usd": "0.005",

@@ -2,6 +2,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from ssrfguard import Policy
@@ -197,6 +198,35 @@ async def test_reading_ends_at_the_limit_whatever_was_said(site: Site, length: s
 
     site.answer("/a", bytes(MOST - 1), content_length="")
     assert len(await fetch(site.url("/a"))) == MOST - 1
+
+
+@pytest.mark.sockets
+async def test_a_file_is_written_as_it_comes_up_to_the_same_limit(site: Site, tmp_path: Path) -> None:
+    site.answer("/feed.csv", b"id,text\n", etag='"1"')
+    site.answer("/large.csv", bytes(MOST), content_length="")
+    site.redirect("/inside", "http://10.0.0.1/")
+    fetcher = GuardedFetcher(Nearby(), seconds=20, most_bytes=MOST, accept="*/*")
+    target = tmp_path / "feed"
+    try:
+        head = await fetcher.download(site.url("/feed.csv"), target)
+        assert (target.read_bytes(), head["etag"]) == (b"id,text\n", '"1"')
+        assert "accept: */*" in site.headers
+        for path, code in (("/large.csv", "input_too_large"), ("/inside", "input_address_refused")):
+            with pytest.raises(Refused, match=code):
+                await fetcher.download(site.url(path), target)
+    finally:
+        await fetcher.close()
+
+
+@pytest.mark.sockets
+async def test_what_may_take_long_must_begin_soon(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imagemill.inputs.fetch.BEGIN_SECONDS", 0.2)
+    fetcher = GuardedFetcher(Nearby(), seconds=900, most_bytes=MOST)
+    with pytest.raises(NotSent, match="input_unreachable"):
+        await fetcher.download(site.url("/silent"), tmp_path / "feed")
+    await fetcher.close()
 
 
 @pytest.mark.sockets

@@ -110,3 +110,42 @@ def test_a_list_that_names_no_buckets_is_empty_and_nonsense_is_refused() -> None
 
 def test_a_reference_does_not_show_its_address() -> None:
     assert SECRET not in repr(RULES.read(f"https://example.com/a?{SECRET}"))
+
+
+@pytest.mark.parametrize(
+    ("text", "bucket", "prefix"),
+    [
+        ("s3://shop/feeds/", "shop", "feeds/"),
+        ("s3://shop/feeds/2026-", "shop", "feeds/2026-"),
+        ("s3://shop/", "shop", ""),
+        ("s3://shop", "shop", ""),
+        ("s3://feeds/spring/", "feeds", "spring/"),
+        ("s3://feeds/spring/a", "feeds", "spring/a"),
+    ],
+)
+def test_a_prefix_is_understood(text: str, bucket: str, prefix: str) -> None:
+    read = RULES.read_prefix(text)
+    assert (read.bucket, read.key) == (bucket, prefix)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("shop/feeds/", "input_missing"),
+        ("https://shop/feeds/", "input_missing"),
+        ("s3://SHOP/feeds/", "input_missing"),
+        ("s3://shop//feeds/", "input_missing"),
+        ("s3://shop/../feeds/", "input_missing"),
+        ("s3://shop/a/..", "input_missing"),
+        ("s3://shop/a b", "input_missing"),
+        ("s3://shop/" + "a" * 2048, "input_missing"),
+        ("s3://other/feeds/", "input_bucket_not_allowed"),
+        ("s3://feeds/", "input_bucket_not_allowed"),
+        ("s3://feeds/spring", "input_bucket_not_allowed"),
+        ("s3://feeds/springtime/", "input_bucket_not_allowed"),
+    ],
+)
+def test_a_prefix_that_may_not_be_read_is_refused(text: str, code: str) -> None:
+    with pytest.raises(NoReference) as refused:
+        RULES.read_prefix(text)
+    assert refused.value.code == code
