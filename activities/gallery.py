@@ -89,7 +89,7 @@ class Galleries:
         with_preview = [picture for picture in pictures if picture.thumbnail]
         order = SheetOrder(
             heading=gallery.heading(task.job, summary),
-            note=more or " · ".join(gallery.facts(summary)),
+            note=more or " · ".join(gallery.facts(summary, len(pictures))),
             captions=[picture.caption for picture in with_preview],
         )
         sheet = await self._imaging.sheet(order, [picture.thumbnail or b"" for picture in with_preview])

@@ -3,7 +3,15 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    Field,
+    StrictBool,
+    field_validator,
+    model_validator,
+)
 
 from api.models import Body, ItemCounts, JobBody, Sum
 from imagemill.domain.job_states import JobState
@@ -177,7 +185,7 @@ class ScheduleBody(Body):
         default=None, description="It ends after so many. Triggers and backfills do not count."
     )
     budget: ScheduleBudget | None = None
-    paused: bool = False
+    paused: StrictBool = False
     note: Note | None = None
 
 
@@ -191,7 +199,7 @@ class SchedulePatch(Body):
     catchup_seconds: Catchup | None = None
     runs: RunsLeft | None = Field(default=None, description="So many from now on; null: no limit.")
     budget: ScheduleBudget | None = Field(default=None, description="null: none.")
-    paused: bool | None = None
+    paused: StrictBool | None = None
     note: Note | None = None
 
     @model_validator(mode="after")

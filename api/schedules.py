@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from starlette.convertors import Convertor, register_url_convertor
 
 from api.accounts import open_account, set_schedule_caps
 from api.checks import problems_of
@@ -44,6 +45,21 @@ from imagemill.domain.errors import InvalidInput
 from imagemill.domain.job_states import ENDED
 from imagemill.domain.schedules import Schedule, job_of
 from imagemill.ports import ScheduleChange
+
+
+class _ScheduleIds(Convertor[str]):
+    """Only ids of schedules stand in the place of one: ``/preview`` is an address of its own."""
+
+    regex = SCHEDULE_ID.strip("^$")
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("sched", _ScheduleIds())
 
 router = APIRouter(prefix="/v1/schedules", tags=["schedules"])
 Parts = Annotated[Context, Depends(context)]
@@ -108,13 +124,13 @@ async def list_schedules(
     return SchedulePage(data=data, has_more=page.has_more, last_id=page.last)
 
 
-@router.get("/{schedule}", summary="A schedule")
+@router.get("/{schedule:sched}", summary="A schedule")
 async def get_schedule(schedule: ScheduleId, parts: Parts, owner: Tenant) -> ScheduleAnswer:
     """With its last run and its next times."""
     return await schedule_answer(parts, await schedule_of(parts, owner, schedule))
 
 
-@router.patch("/{schedule}", summary="Change a schedule", responses=problems(INVALID))
+@router.patch("/{schedule:sched}", summary="Change a schedule", responses=problems(INVALID))
 async def change_schedule(
     schedule: ScheduleId, body: SchedulePatch, parts: Parts, owner: Tenant
 ) -> ScheduleAnswer:
@@ -133,7 +149,7 @@ async def change_schedule(
     return await schedule_answer(parts, after)
 
 
-@router.delete("/{schedule}", status_code=204, summary="Delete a schedule")
+@router.delete("/{schedule:sched}", status_code=204, summary="Delete a schedule")
 async def delete_schedule(schedule: ScheduleId, parts: Parts, owner: Tenant) -> None:
     """It starts nothing more. Runs that are under way go on, and all of its runs can be listed still."""
     found = await schedule_of(parts, owner, schedule)
@@ -141,7 +157,7 @@ async def delete_schedule(schedule: ScheduleId, parts: Parts, owner: Tenant) -> 
     await keep(parts, found.model_copy(update={"deleted_at": parts.now()}))
 
 
-@router.post("/{schedule}/pause", summary="Pause a schedule")
+@router.post("/{schedule:sched}/pause", summary="Pause a schedule")
 async def pause_schedule(
     schedule: ScheduleId, parts: Parts, owner: Tenant, body: NoteBody | None = None
 ) -> ScheduleAnswer:
@@ -149,7 +165,7 @@ async def pause_schedule(
     return await _set_paused(parts, await schedule_of(parts, owner, schedule), body, paused=True)
 
 
-@router.post("/{schedule}/resume", summary="Resume a schedule")
+@router.post("/{schedule:sched}/resume", summary="Resume a schedule")
 async def resume_schedule(
     schedule: ScheduleId, parts: Parts, owner: Tenant, body: NoteBody | None = None
 ) -> ScheduleAnswer:
@@ -158,7 +174,10 @@ async def resume_schedule(
 
 
 @router.post(
-    "/{schedule}/trigger", status_code=202, summary="Run now", responses=problems(RUN_UNDER_WAY, NOT_FOUND)
+    "/{schedule:sched}/trigger",
+    status_code=202,
+    summary="Run now",
+    responses=problems(RUN_UNDER_WAY, NOT_FOUND),
 )
 async def trigger_schedule(schedule: ScheduleId, parts: Parts, owner: Tenant) -> TriggerAnswer:
     """A run for this second, as the overlap policy lets it; also of a schedule that is paused or has ended.
@@ -177,7 +196,10 @@ async def trigger_schedule(schedule: ScheduleId, parts: Parts, owner: Tenant) ->
 
 
 @router.post(
-    "/{schedule}/backfill", status_code=202, summary="Run the times of a range", responses=problems(INVALID)
+    "/{schedule:sched}/backfill",
+    status_code=202,
+    summary="Run the times of a range",
+    responses=problems(INVALID),
 )
 async def backfill_schedule(
     schedule: ScheduleId, body: BackfillBody, parts: Parts, owner: Tenant
@@ -201,7 +223,7 @@ async def backfill_schedule(
     return BackfillAnswer(times=len(times))
 
 
-@router.get("/{schedule}/runs", summary="Runs of a schedule, the newest first")
+@router.get("/{schedule:sched}/runs", summary="Runs of a schedule, the newest first")
 async def list_runs(
     schedule: ScheduleId,
     parts: Parts,
@@ -218,7 +240,7 @@ async def list_runs(
     return RunPage(data=data, has_more=page.has_more, last_id=page.last)
 
 
-@router.get("/{schedule}/preview", summary="When a schedule runs next")
+@router.get("/{schedule:sched}/preview", summary="When a schedule runs next")
 async def preview_schedule(
     schedule: ScheduleId,
     parts: Parts,

@@ -1,7 +1,7 @@
 """Several jobs at once, on a terminal: a row for each, redrawn in place."""
 
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.live import Live
@@ -16,7 +16,16 @@ from cli.reading import Told
 from cli.show import duration
 
 WIDE = 90
-NARROW = 60
+COLUMNS: tuple[tuple[str, int, dict[str, Any]], ...] = (
+    ("Job", 0, {"ratio": 3, "min_width": 6, "overflow": "ellipsis"}),
+    ("State", 0, {}),
+    ("", 60, {"ratio": 2, "min_width": 6}),
+    ("Items", 0, {"justify": "right"}),
+    ("Spent", 48, {"justify": "right"}),
+    ("Pace", WIDE, {"justify": "right"}),
+    ("Left", 0, {"justify": "right"}),
+)
+"""Each with the width of a terminal that has room for it."""
 
 
 class Board:
@@ -47,26 +56,15 @@ class Board:
 
     def table(self) -> Table:
         """What is to be seen now; a narrow terminal gets fewer columns."""
-        wide, narrow = self.console.width >= WIDE, self.console.width < NARROW
+        width = self.console.width
+        shown = [place for place, (_, least, _) in enumerate(COLUMNS) if width >= least]
         table = Table(box=None, expand=True, pad_edge=False)
-        table.add_column("Job", no_wrap=True, ratio=3 if wide else None, min_width=8, overflow="ellipsis")
-        table.add_column("State", no_wrap=True)
-        if not narrow:
-            table.add_column("", ratio=2, min_width=6)
-        table.add_column("Items", justify="right", no_wrap=True)
-        table.add_column("Spent", justify="right", no_wrap=True)
-        if wide:
-            table.add_column("Pace", justify="right", no_wrap=True)
-        table.add_column("Left", justify="right", no_wrap=True)
+        for place in shown:
+            head, _, options = COLUMNS[place]
+            table.add_column(head, no_wrap=True, **options)
         for key, job in self._jobs.items():
-            cells = _cells(key, job, cap=wide)
-            table.add_row(
-                *(
-                    cell
-                    for place, cell in enumerate(cells)
-                    if not ((narrow and place == 2) or (not wide and place == 5))
-                )
-            )
+            cells = _cells(key, job, cap=width >= WIDE)
+            table.add_row(*(cells[place] for place in shown))
         return table
 
 

@@ -46,7 +46,16 @@ def _offers(path: str, incomplete: str, *fields: str) -> Offers:
     """Nothing is said of what goes wrong: it would appear in the middle of what somebody types."""
     try:
         return [offer for offer in _listed(path, fields) if offer[0].startswith(incomplete)]
-    except (CliError, httpx2.HTTPError, httpx2.InvalidURL, ValueError, OSError, AttributeError, TypeError):
+    except (
+        CliError,
+        httpx2.HTTPError,
+        httpx2.InvalidURL,
+        ValueError,
+        OSError,
+        AttributeError,
+        LookupError,
+        TypeError,
+    ):
         return []
 
 

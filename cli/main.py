@@ -29,6 +29,7 @@ from cli.schedules.app import schedules
 from cli.status import status
 from cli.submit import submit
 from cli.system import system
+from cli.tenants import tenants
 from cli.usage import usage
 from cli.watch import watch
 from cli.webhooks.app import webhooks
@@ -65,7 +66,7 @@ def main(
 JOBS, MONEY, SERVICE = "Jobs", "Money", "The service"
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     JOBS: (submit, estimate, status, watch, results, pause, resume, cancel, retry, share),
-    MONEY: (budget, report, usage, caps, models),
+    MONEY: (budget, report, usage, caps, tenants, models),
     SERVICE: (doctor, system, explain, dev, worker, api, demo),
 }
 FAMILIES = {

@@ -23,7 +23,7 @@ import typer
 
 from cli.submit_options import Options
 
-SECTIONS = ("defaults", "manifest", "output", "budget", "webhook", "metadata", "prices", "renditions")
+SECTIONS = ("defaults", "manifest", "output", "budget", "webhook", "metadata", "prices")
 _ALIASES = {
     "variant": "variants",
     "image": "images",
@@ -63,7 +63,7 @@ def read_template(path: Path) -> Template:
     sections: dict[str, Any] = {}
     for key, value in _content(path).items():
         name = _ALIASES.get(key, key).replace("-", "_")
-        if name in SECTIONS and (isinstance(value, dict) or name == "renditions"):
+        if name in SECTIONS and isinstance(value, dict):
             sections[name] = value
         elif name in Options.__dataclass_fields__:
             options[name] = _value(path, name, value)

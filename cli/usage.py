@@ -27,16 +27,17 @@ class By(StrEnum):
     JOB = "job"
 
 
-def _day(option: str, text: str) -> Any:
+def day_option(option: str, text: str) -> Any:
+    """An option that takes a day."""
     return typer.Option(option, metavar="YYYY-MM-DD", formats=["%Y-%m-%d"], help=text)
 
 
 def usage(
     *,
     from_: Annotated[
-        datetime | None, _day("--from", "The first day; the first of the month if unset.")
+        datetime | None, day_option("--from", "The first day; the first of the month if unset.")
     ] = None,
-    to: Annotated[datetime | None, _day("--to", "The last day; today if unset.")] = None,
+    to: Annotated[datetime | None, day_option("--to", "The last day; today if unset.")] = None,
     by: Annotated[By | None, typer.Option(help="One of the tables alone.")] = None,
     json: AsJson = False,
     url: Url = None,

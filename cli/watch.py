@@ -222,5 +222,5 @@ def verdict(job: Job) -> int:
     if job.hold is not None:
         whisper(f"{job.id} is held.")
         return HELD
-    whisper(f"The job has ended as {job.state}.")
+    whisper(f"The job has ended as {job.state}; `imagemill status {job.id}` says more.")
     return NOT_ALL

@@ -24,6 +24,8 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
 }
 NOTE = "imagemill_note"
+NOTE_CHARACTERS = 400
+"""It travels in a cookie."""
 THEME = "imagemill_theme"
 THEMES = ("light", "dark")
 
@@ -80,7 +82,7 @@ async def then(request: Request, to: str, said: str | None = None, *, bad: bool 
     """Go on to a page, which says how it went. ``bad``: it did not go well."""
     response = RedirectResponse(to, 303)
     if said is not None:
-        note = (await seals_of(request)).note([said[:1000], bad])
+        note = (await seals_of(request)).note([said[:NOTE_CHARACTERS], bad])
         response.set_cookie(NOTE, note, max_age=60, **cookie_of(request))
     return response
 

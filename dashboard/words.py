@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from typing import Any, Literal
+from urllib.parse import quote
 
 from imagemill.domain.errors import explain
 
@@ -139,6 +140,11 @@ def pair(name: str) -> tuple[str, str]:
     return name, state(name)
 
 
+def segment(text: str) -> str:
+    """Text as one segment of a path, whatever is in it."""
+    return quote(text, safe="")
+
+
 def state(name: str) -> str:
     """``Completed with errors``."""
     return STATES.get(name, name.replace("_", " ").capitalize())
@@ -166,6 +172,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "moment": moment,
     "iso": iso,
     "state": state,
+    "segment": segment,
     "clock": clock,
     "pair": pair,
     "tone": tone,

@@ -50,15 +50,15 @@ class Matrix(TypedDict, total=False):
     words: Mapping[str, str]
 
 
-class Newest(TypedDict):
-    """The newest file under a prefix, for a schedule's job."""
+class Source(TypedDict, total=False):
+    """Where the manifest is looked for when the job is planned; one of the three.
+
+    ``newest``: the object below ``s3://bucket/prefix`` that was changed last. ``newest_file``: the file that
+    was uploaded last, of those whose name begins so. ``url``: an ``https://`` address.
+    """
 
     newest: str
-
-
-class FromUrl(TypedDict):
-    """What an address answers, for a schedule's job."""
-
+    newest_file: str
     url: str
 
 
@@ -66,7 +66,7 @@ class Manifest(TypedDict, total=False):
     """A file of rows, and the Liquid templates that make items of them."""
 
     file_id: str
-    source: Newest | FromUrl
+    source: Source
     format: Required[str]
     encoding: str
     id: str
@@ -121,6 +121,7 @@ class Rendition(TypedDict, total=False):
     fit: str
     format: str
     quality: int
+    background: str
 
 
 class JobBody(TypedDict, total=False):

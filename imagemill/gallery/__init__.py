@@ -47,7 +47,7 @@ def page(job: str, summary: JobSummary, pictures: Sequence[Picture]) -> bytes:
     text = _TEMPLATES.get_template("page.html").render(
         job=job,
         title=heading(job, summary),
-        facts=facts(summary),
+        facts=facts(summary, len(pictures)),
         pictures=pictures,
         more=left_out(summary, len(pictures)),
     )
@@ -59,14 +59,17 @@ def heading(job: str, summary: JobSummary) -> str:
     return summary.name or job
 
 
-def facts(summary: JobSummary) -> list[str]:
-    """How many pictures of how many items, what they cost, and when: short enough for one line."""
+def facts(summary: JobSummary, shown: int) -> list[str]:
+    """How many pictures of how many items, what they cost, and when: short enough for one line.
+
+    A job may show more pictures than it has bought.
+    """
     counts, ended = summary.ended.counts, summary.ended
     items = summary.items or 0
     whole = counts.succeeded == items
     spent = ended.settled_nano + ended.written_off_nano + summary.vanished_nano
     return [
-        _count(counts.images, "picture"),
+        _count(max(counts.images, shown), "picture"),
         _count(items, "item") if whole else f"{counts.succeeded:,} of {_count(items, 'item')}",
         _dollars(spent),
         *([_day(summary.ended_at)] if summary.ended_at else []),

@@ -60,7 +60,23 @@ def test_cap_tenants(service: Service, tmp_path: Path) -> None:
     assert usage["object"] == "usage"
 
 
-async def test_command_line(service: Service, tmp_path: Path) -> None:
+async def test_schedules(service: Service, tmp_path: Path) -> None:
+    run("schedules", service, tmp_path)
+
+    shown, made = said(tmp_path, "preview.json"), said(tmp_path, "made.json")
+    assert shown["words"] == "Every Monday at 06:00, Europe/Berlin, from 2027-03-15 00:00"
+    assert isinstance(shown["times"], list)
+    assert [time["at"][11:16] for time in shown["times"]] == ["05:00", "05:00", "04:00"]
+    assert said(tmp_path, "backfill.json")["times"] == 4
+    assert (said(tmp_path, "paused.json")["state"], said(tmp_path, "resumed.json")["state"]) == (
+        "paused",
+        "active",
+    )
+    assert said(tmp_path, "kept.json")["data"] == said(tmp_path, "runs.json")["data"]
+    assert (await service.ask("GET", f"/v1/schedules/{made['id']}")).status_code == 404
+
+
+def test_command_line(service: Service, tmp_path: Path) -> None:
     page = DOCS / "howto" / "command-line.md"
     command = f'imagemill() {{ PYTHONPATH={DOCS.parent} {sys.executable} -m cli.main "$@"; }}\n'
     typed(command + "".join(marked(page)), service.stack, tmp_path)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from typing import Any
 
 from PIL import Image
@@ -67,6 +68,12 @@ async def test_a_feed_is_drawn_while_somebody_watches(service: Service, person: 
     await expect(person.page.get_by_role("link", name="Report")).to_be_visible()
     await person.page.locator(".gallery img").last.scroll_into_view_if_needed()
     await person.look("job-ended")
+    await person.page.get_by_role("button", name="Share…").click()
+    await expect(person.page.get_by_label("Gallery, a page of all pictures")).to_have_value(
+        re.compile("^http")
+    )
+    await person.look("share")
+    await person.page.get_by_role("link", name="Back to the job").click()
     await person.page.get_by_role("link", name="Report").click()
     await expect(person.page.get_by_role("heading", name="Report")).to_be_visible()
     await person.look("report")

@@ -20,7 +20,7 @@ from imagemill_client import (
     JobStopped,
     NotFound,
 )
-from imagemill_client.params import ImageSettings, NewItem
+from imagemill_client.params import ImageSettings, JobBody, NewItem, Spec
 from imagemill_client.testing import FakeImagemill
 from sandbox.stack import LocalStack, StackOptions
 
@@ -287,3 +287,54 @@ async def test_the_asynchronous_client_does_the_same(world: World, tmp_path: Pat
     assert sorted(got) == ["chair", "lamp"]
     assert len(done) == 2
     assert job.state == "completed"
+
+
+def test_a_schedule_is_kept_changed_run_and_deleted(world: World) -> None:
+    schedules, spec = world.client.schedules, Spec(cron=["0 6 * * 1"], time_zone="Europe/Berlin")
+    body: JobBody = {"items": items("chair"), "defaults": SMALL, "budget": {"limit_usd": "1.00"}}
+    key = str(uuid4())
+    made = schedules.create(
+        name="weekly", spec=spec, job=body, paused=True, note="not yet", idempotency_key=key
+    )
+
+    assert (made.name, made.state, made.note, made.overlap) == ("weekly", "paused", "not yet", "skip")
+    assert (
+        schedules.create(
+            name="weekly", spec=spec, job=body, paused=True, note="not yet", idempotency_key=key
+        ).id
+        == made.id
+    )
+    assert made.id in [each.id for each in schedules.list()]
+    assert schedules.update(made.id, name="each week").name == "each week"
+    assert schedules.resume(made.id, note="now").state == "active"
+    assert schedules.pause(made.id).state == "paused"
+    run = schedules.trigger(made.id)
+    job = until_there(world, run.job).wait(60)
+    (listed,) = schedules.runs(made.id)
+    assert (listed.job, listed.number, listed.state) == (job.id, 1, "completed")
+    assert listed.counts
+    assert listed.counts.succeeded == 1
+    last = schedules.get(made.id).last_run
+    assert last
+    assert last.job == job.id
+    schedules.delete(made.id)
+    with pytest.raises(NotFound):
+        schedules.get(made.id)
+
+
+def until_there(world: World, job: str) -> Job:
+    while True:  # a run that was triggered a moment ago
+        try:
+            return world.client.jobs.get(job)
+        except NotFound:
+            time.sleep(0.2)
+
+
+def test_a_thumbnail_is_an_image(world: World) -> None:
+    job = world.submit("chair").wait(60)
+    small, whole = job.image("chair", rendition="thumbnail"), job.image("chair")
+
+    assert small
+    assert len(small) <= len(whole)
+    with pytest.raises(NotFound):
+        job.image("chair", rendition="nothing")

@@ -1,5 +1,6 @@
 """Schedules on the real engine: real runs, a store in memory, and jobs that end when they are told to."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -96,7 +97,7 @@ class Timetable:
         handles = [
             self.client.get_workflow_handle(name, run_id=each.run_id, result_type=RunEnd) for each in runs
         ]
-        return [await handle.result() for handle in handles]
+        return [await asyncio.wait_for(handle.result(), 20) for handle in handles]
 
     async def ended(self, at: datetime, count: int = 1) -> list[RunEnd]:
         """The same, once there are so many."""

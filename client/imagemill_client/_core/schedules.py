@@ -8,7 +8,7 @@ from uuid import uuid4
 from imagemill_client._core.core import Core, pages, said, segment
 from imagemill_client._core.reading import read
 from imagemill_client._core.steps import Call
-from imagemill_client.models import Backfill, Preview, Run, RunPage, Schedule, SchedulePage
+from imagemill_client.models import Backfill, Preview, Run, RunPage, Schedule, SchedulePage, Trigger
 from imagemill_client.params import JobBody, MonthlyBudget, Spec
 
 SCHEDULES = "/v1/schedules"
@@ -105,13 +105,17 @@ def resume(core: Core, schedule: str, *, note: str | None = None) -> Call[Schedu
     return core.post(Schedule, f"{_path(schedule)}/resume", json=said(note=note), repeatable=True)
 
 
-def trigger(core: Core, schedule: str) -> Call[Run]:
-    """Run it now. The run's job may not be known yet; ``runs`` tells. It is not sent twice."""
-    return core.post(Run, f"{_path(schedule)}/trigger")
+def trigger(core: Core, schedule: str) -> Call[Trigger]:
+    """Run it now, also while it is paused. It is not sent twice.
+
+    Raises:
+        Conflict: a run is under way, so that this one would be skipped.
+    """
+    return core.post(Trigger, f"{_path(schedule)}/trigger")
 
 
 def backfill(core: Core, schedule: str, start: datetime, end: datetime) -> Call[Backfill]:
-    """Make the runs of a past range that were not made."""
+    """Make the runs of a past range; times that have run make no second job. It is not sent twice."""
     return core.post(Backfill, f"{_path(schedule)}/backfill", json={"start": start, "end": end})
 
 

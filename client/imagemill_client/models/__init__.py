@@ -3,12 +3,13 @@
 from imagemill_client.models._base import Answer, Page, Problem
 from imagemill_client.models.catalogue import Model, ModelLimits, ModelList, Prices, Seller
 from imagemill_client.models.files import File, FilePage, Upload, UploadPart
-from imagemill_client.models.items import ENDED_ITEMS, Attempt, Image, Item, ItemPage, ReusedFrom
+from imagemill_client.models.items import ENDED_ITEMS, Attempt, Copy, Image, Item, ItemPage, ReusedFrom
 from imagemill_client.models.jobs import (
     ENDED,
     Cost,
     Drift,
     Estimate,
+    FoundManifest,
     Hold,
     InvalidRow,
     InvalidRows,
@@ -30,6 +31,7 @@ from imagemill_client.models.schedules import (
     ScheduleBudget,
     SchedulePage,
     Time,
+    Trigger,
 )
 from imagemill_client.models.usage import DaySpend, JobSpend, Spend, Usage, Window
 from imagemill_client.models.webhooks import (
@@ -50,6 +52,7 @@ __all__ = [
     "Answer",
     "Attempt",
     "Backfill",
+    "Copy",
     "Cost",
     "DaySpend",
     "Delivery",
@@ -64,6 +67,7 @@ __all__ = [
     "EventJob",
     "File",
     "FilePage",
+    "FoundManifest",
     "Hold",
     "Image",
     "InvalidRow",
@@ -94,6 +98,7 @@ __all__ = [
     "Share",
     "Spend",
     "Time",
+    "Trigger",
     "Upload",
     "UploadPart",
     "Usage",

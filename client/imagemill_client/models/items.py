@@ -1,5 +1,6 @@
 """What is said of items."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from pydantic import Field
@@ -8,6 +9,15 @@ from imagemill_client.models._base import Answer, Page, Problem
 
 ENDED_ITEMS = frozenset({"succeeded", "blocked", "failed", "skipped", "cancelled"})
 """States in which nothing more happens to an item."""
+
+
+class Copy(Answer):
+    """A rendition of an image, beside it in the delivery bucket."""
+
+    key: str
+    width: int
+    height: int
+    format: str
 
 
 class Image(Answer):
@@ -20,6 +30,8 @@ class Image(Answer):
     height: int
     format: str
     c2pa: bool = False
+    renditions: Mapping[str, Copy] = {}
+    """Smaller copies by their names; `image(…, rendition=…)` fetches one."""
     url: str = Field(repr=False)
 
 

@@ -93,6 +93,16 @@ class InvalidRows(Answer):
     """Of a validation: the path where all of them are."""
 
 
+class FoundManifest(Answer):
+    """What the source of a manifest led to, when the job was planned."""
+
+    place: str
+    bytes: int
+    sha256: str
+    etag: str | None = None
+    modified_at: datetime | None = None
+
+
 class JobStatus(Answer):
     """A job as it stood when the service was asked."""
 
@@ -118,6 +128,7 @@ class JobStatus(Answer):
     invalid_rows: InvalidRows | None
     metadata: Mapping[str, str] = {}
     links: Mapping[str, str] = {}
+    manifest: FoundManifest | None = None
 
     @property
     def ended(self) -> bool:
@@ -168,6 +179,9 @@ class Validation(Answer):
     enough: str
     failure: Problem | None
     warnings: tuple[str, ...]
+    reused: int = 0
+    """Items that would cost nothing, since they were answered before."""
+    manifest: FoundManifest | None = None
 
 
 class ReportLine(Answer):

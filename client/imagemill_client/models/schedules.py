@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from imagemill_client.models._base import Answer, Page
+from imagemill_client.models.jobs import ItemCounts
 
 
 class Time(Answer):
@@ -26,14 +27,30 @@ class Preview(Answer):
 
 
 class Run(Answer):
-    """One run of a schedule, and its job."""
+    """One run of a schedule, and how its job stands.
 
-    number: int | None = None
+    Attributes:
+        number: counts the runs from 1.
+        at: the time that it is for.
+        state: the job's; ``lost``: nobody knows its end.
+        hold: why the job is held, where it is.
+    """
+
+    number: int
     at: datetime
-    job: str | None = None
-    state: str | None = None
+    job: str
+    state: str
     hold: str | None = None
-    counts: Mapping[str, Any] | None = None
+    counts: ItemCounts | None = None
+    settled_usd: Decimal | None = None
+    created_at: datetime | None = None
+
+
+class Trigger(Answer):
+    """A run that begins now. Its job is there in a moment."""
+
+    at: datetime
+    job: str
 
 
 class RunPage(Page):
@@ -58,6 +75,8 @@ class Schedule(Answer):
     Attributes:
         state: ``active``, ``paused`` or ``ended``.
         words: the spec as a sentence.
+        skipped: times that came while a run was under way, and became no run.
+        missed: times that passed while the service was away for too long.
         next: the next times.
     """
 
@@ -70,6 +89,8 @@ class Schedule(Answer):
     overlap: str = "skip"
     catchup_seconds: int = 86_400
     runs_left: int | None = None
+    skipped: int = 0
+    missed: int = 0
     job: Mapping[str, Any] = Field(repr=False)
     budget: ScheduleBudget | None = None
     next: tuple[Time, ...] = ()

@@ -74,6 +74,7 @@ class FakeImagemill:
         self.uploads: dict[str, FakeUpload] = {}
         self.schedules: dict[str, Json] = {}
         self.keys: dict[str, tuple[str, str]] = {}
+        self.schedule_keys: dict[str, str] = {}
         self.per_poll = per_poll
         self.price = Decimal(price)
         self.api_key = api_key

@@ -206,6 +206,8 @@ def image(fake: FakeImagemill, asked: Asked) -> Told:
     """GET …/images/{n}: leads to the bytes."""
     job, found = _item(fake, asked)
     n = int(asked.names["n"])
+    if asked.query.get("rendition") not in (None, "thumbnail"):
+        raise missing(f"rendition {asked.query['rendition']!r} of the image")
     if found.state != "succeeded" or not 1 <= n <= found.n:
         raise missing(f"image {n} of item {found.custom_id!r}")
     return Told(302, headers={"location": signed_url(fake, found.key(job.id, n))})

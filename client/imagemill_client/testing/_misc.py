@@ -144,7 +144,11 @@ def create_schedule(fake: FakeImagemill, asked: Asked) -> Told:
     places = [(f"/{name}", "Field required") for name in ("name", "spec", "job") if name not in body]
     if places:
         raise invalid(places)
+    key = asked.headers.get("idempotency-key")
+    if key is not None and key in fake.schedule_keys:
+        return told(_schedule(fake.schedules[fake.schedule_keys[key]]), idempotency_replayed="true")
     name = fake.new_id("sched", len(fake.schedules))
+    fake.schedule_keys[key or name] = name
     fake.schedules[name] = {"id": name, "object": "schedule", "created_at": time(fake.now), "runs_list": []}
     _change(fake.schedules[name], SCHEDULE_FIELDS | {"paused": False} | body)
     return told(_schedule(fake.schedules[name]), 201)
@@ -206,15 +210,17 @@ def trigger(fake: FakeImagemill, asked: Asked) -> Told:
     if places := faults(body, fake.files):
         raise invalid(places)
     job = fake.submitted(body, items_of(body, fake.files))
-    found["runs_list"].append(_run(job, len(found["runs_list"]) + 1))
-    return told(found["runs_list"][-1], 202)
+    run = _run(job, len(found["runs_list"]) + 1)
+    found["runs_list"].append(run)
+    return told({"object": "trigger", "at": run["at"], "job": job.id}, 202)
 
 
 def _run(job: FakeJob, number: int) -> Json:
     said = status(job)
     return {
         "object": "run", "number": number, "at": said["created_at"], "job": job.id, "state": job.state,
-        "hold": None, "counts": said["items"],
+        "hold": job.hold and job.hold["code"], "counts": said["items"],
+        "settled_usd": said["cost"]["settled_usd"], "created_at": said["created_at"],
     }  # fmt: skip
 
 

@@ -123,5 +123,10 @@ def test_names_are_text() -> None:
     assert html.count("&lt;script&gt;") == 5  # title, heading, and three times with the picture
 
 
+def test_pictures_that_the_job_has_not_bought_are_counted() -> None:
+    html = page(JOB, summary(images=0), [Picture("a", 1, 1, b"x"), Picture("b", 1, 1, b"x")]).decode()
+    assert "2 pictures" in html
+
+
 def test_a_job_without_pictures_says_so() -> None:
     assert "no pictures" in page(JOB, summary(name=None), []).decode()

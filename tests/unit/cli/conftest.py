@@ -1,10 +1,12 @@
 """The command line, typed against a service that is made up."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 import httpx2
 import pytest
+from typer import testing
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from cli import patience, running
@@ -18,7 +20,14 @@ ENVIRONMENT = {
     "IMAGEMILL_ADMIN_KEY": "im_admin_secret",
     "COLUMNS": "200",
 }
+TREE = cache(get_command)
 Type = Callable[..., tuple[Result, list[httpx2.Request]]]
+
+
+@pytest.fixture(autouse=True)
+def one_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tree of commands is made once for all tests: it takes longer than most of them."""
+    monkeypatch.setattr(testing, "_get_command", TREE)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from cli import patience

@@ -187,6 +187,7 @@ VERBS: list[tuple[tuple[str, ...], str, Json, str, str]] = [
     (("usage",), "GET /v1/usage", usage(), "Tenant", THING),
     (("caps",), "GET /v1/tenants/{name}/caps", CAPS, "Tenant", THING),
     (("caps", "--reset"), "DELETE /v1/tenants/{name}/caps", CAPS, "Tenant", THING),
+    (("tenants",), "GET /v1/tenants", page(usage()), r"default +.1\.25 +.0\.50 +.1\.75", LIST),
     (("explain", "not-found"), "GET /problems/{slug}", MEANING, "Check the id.", THING),
     (("system",), "GET /v1/system", SYSTEM, "p/g +ok +12 +-", THING),
     (("schedules", "list"), "GET /v1/schedules", page(PLAN), "active  2026-03-29 06:00  weekly", LIST),

@@ -6,7 +6,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
-from api import limits, problems, receiving, uploads
+from api import limits, problems, receiving, schedule_models, uploads
 from api.app import make_app
 from api.forms import MOST_FIELDS
 from api.headers import ALWAYS, BY_DEFAULT
@@ -23,9 +23,12 @@ from api.models import (
     Template,
     VariantBody,
 )
+from api.schedule_models import ScheduleBody, SpecBody
+from api.schedules import MOST_BACKFILLED
 from api.sharing import A_WEEK
 from docs.build import ROOT
 from imagemill.domain.request import LONGEST_REFERENCE, MOST_IMAGES, PROMPT_CHARACTERS
+from imagemill.domain.schedules import LEAST_APART
 
 PAGE = (ROOT / "docs" / "reference" / "limits.md").read_text()
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
@@ -96,6 +99,18 @@ POOL = JobBody.model_json_schema()["properties"]["pools"]["items"]
         ("prices of the job's own | 20", most(JobBody, "prices")),
         ("a sum of money | 40 characters", SUM_CHARACTERS),
         ("items on a page | 1,000", page_limit("/v1/jobs/{job}/items")),
+        ("name of a schedule | 200 characters", most(ScheduleBody, "name")),
+        ("its note | 500 characters", most(ScheduleBody, "note")),
+        ("cron expressions | 20", most(SpecBody, "cron")),
+        ("calendars | 20", most(SpecBody, "calendars")),
+        ("between two of its times | 60 s at least", LEAST_APART),
+        ("jitter | 86,400 s", schedule_models.LONGEST_JITTER),
+        ("catch-up | 31,622,400 s", schedule_models.MOST_CATCHUP),
+        ("runs of its own | 1,000,000", schedule_models.MOST_RUNS),
+        ("times of a backfill | 1,000", MOST_BACKFILLED),
+        ("times of a preview | 100", schedule_models.MOST_PREVIEWED),
+        ("schedules on a page | 100", page_limit("/v1/schedules")),
+        ("runs on a page | 100", page_limit("/v1/schedules/{schedule}/runs")),
     ],
 )
 def test_a_limit_of_the_page_is_that_of_the_code(row: str, code: float) -> None:
@@ -115,6 +130,7 @@ def test_the_second_numbers_of_a_row_are_those_of_the_code() -> None:
     assert f"with {limits.FORM_BYTES // KIB} KiB together" in PAGE
     assert f"with names of {most(VariantBody, 'name')} characters" in PAGE
     assert f"with names of {bound(POOL)} characters" in PAGE
+    assert f"and at least {schedule_models.LEAST_CATCHUP} s" in PAGE
     assert f"up to {limits.LINGER_BYTES // MIB} MiB and for {limits.LINGER_SECONDS:.0f} seconds" in PAGE
 
 
