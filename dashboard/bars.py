@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from dashboard.charts import WIDTH, Show, rect, tone_of
+from dashboard.charts import WIDTH, Show, legend, rect, tone_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,12 @@ def bars(
 
 
 def progress(
-    name: str, title: str, parts: Sequence[Part], whole: float, show: Show = str, *, legend: bool = True
+    name: str, title: str, parts: Sequence[Part], whole: float, show: Show = str, *, keys: bool = True
 ) -> Markup:
     """One bar of several parts against a whole, such as money against a cap; what is over it is cut off."""
     toned = _toned_parts(parts)
     desc = ", ".join(f"{part.name} {show(part.value)}" for part in toned) + f", of {show(whole)}"
-    keys = [(part.tone or "", part.name, show(part.value)) for part in toned]
+    named = [(part.tone or "", part.name, show(part.value)) for part in toned]
     return Markup(
         '<figure class="chart chart-progress" id="{id}"><svg class="strip" viewBox="0 0 {width} 10" '
         'preserveAspectRatio="none" role="img" aria-labelledby="{id}-title {id}-desc">'
@@ -72,7 +72,7 @@ def progress(
         title=title,
         desc=desc,
         shapes=_pieces(toned, whole, show),
-        legend=legend(keys) if legend else "",
+        legend=legend(named) if keys else "",
     )
 
 
