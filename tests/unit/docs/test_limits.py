@@ -70,6 +70,7 @@ POOL = JobBody.model_json_schema()["properties"]["pools"]["items"]
         ("method, address and headers on the wire | 64 KiB", limits.HEAD_BYTES / KIB),
         ("time for them to come | 30 s", limits.HEAD_SECONDS),
         ("JSON body | 32 MiB", limits.JSON_BYTES / MIB),
+        ("the dashboard's submit form, with its feed | 64 MiB", limits.limit_of("/submit") / MIB),
         ("silence within a body | 60 s", limits.GAP_SECONDS),
         ("average speed of a body, after a minute | 8 KiB a second", limits.SLOWEST / KIB),
         ("`Idempotency-Key` | 255 characters", idempotency_key()),
