@@ -15,6 +15,7 @@ from activities.delivery import Delivery
 from activities.inputs import Inputs
 from activities.planning import Planning
 from activities.plans import Plans
+from activities.reuse import LOST_AFTER
 from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.errors import NotSent, StoreUnavailable
 from imagemill.domain.item import CallRecord, ImageFacts, ItemRecord, ItemResult, PlannedItem
@@ -55,15 +56,19 @@ FILE = "file_" + "0" * 26
 
 
 class Site:
-    """Implements `Fetcher`."""
+    """Implements `Fetcher`; ``stumbles``: so many of the next fetches fail."""
 
     def __init__(self) -> None:
+        self.stumbles = 0
         self.found: dict[str, bytes | Exception] = {}
         self.asked: list[str] = []
 
     async def fetch(self, address: str) -> bytes:
         self.asked.append(address)
         answer = self.found[address]
+        if self.stumbles:
+            self.stumbles -= 1
+            raise NotSent("input_unreachable")
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -84,6 +89,7 @@ class World:
             Catalogue.load(),
             delivered=self.delivered,
             inputs=self.inputs,
+            input_waits=(0, 0, 0),
         )
 
     def books(self) -> Books:
@@ -386,6 +392,25 @@ async def test_an_input_that_cannot_be_had_makes_the_item_one_that_is_bought(wor
 
     assert world.reused(second) == [None]
     assert plan.failure is None
+
+
+async def test_a_moments_trouble_of_the_inputs_server_buys_nothing_again(world: World) -> None:
+    world.site.found = {URL: PICTURE}
+    await bought(world, items=edit(URL))
+    world.site.stumbles = 3
+    second, _ = await world.plan(items=edit(URL), reuse="tenant")
+
+    assert world.reused(second) == ["job_1"]
+
+
+async def test_a_server_that_lets_down_one_image_after_the_other_is_asked_no_more(world: World) -> None:
+    urls = [f"https://shop.example/{number}.png" for number in range(4 * LOST_AFTER)]
+    world.site.found = dict.fromkeys(urls, NotSent("input_unreachable"))
+    items = [{"custom_id": url[-8:], "prompt": "a", "images": [url]} for url in urls]
+    _, plan = await world.plan(items=items, reuse="tenant")
+
+    assert plan.failure is None
+    assert len(set(world.site.asked)) < 2 * LOST_AFTER
 
 
 @pytest.mark.parametrize("hashed", [True, False])
