@@ -64,6 +64,12 @@ class Rendition(BaseModel):
         """The quality that it is made at."""
         return QUALITIES[self.format] if self.quality is None else self.quality
 
+    def is_made_like(self, other: "Rendition") -> bool:
+        """Does the other one ask for the very same copies?"""
+        return self.model_copy(update={"quality": self.level}) == other.model_copy(
+            update={"quality": other.level}
+        )
+
     def size_of(self, width: int, height: int) -> tuple[int, int]:
         """Width and height of this rendition of an image of so many pixels."""
         if self.fit != "inside" and self.height is not None:

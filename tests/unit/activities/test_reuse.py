@@ -230,6 +230,23 @@ async def test_what_was_reused_and_is_reused_again_links_to_what_was_paid(world:
     assert len([key for key in world.control.written if key.startswith("reuse/")]) == 1
 
 
+@pytest.mark.parametrize(
+    ("asked", "had"),
+    [({}, True), ({"quality": 80}, True), ({"quality": 30}, False), ({"fit": "contain"}, False)],
+)
+async def test_a_copy_is_taken_over_only_if_it_was_made_as_it_is_asked_for(
+    world: World, asked: dict[str, Any], had: bool
+) -> None:
+    web = {"name": "web", "width": 16, "height": 16, "fit": "cover"}
+    await bought(world, "a chair", renditions=[web])
+    second = await bought(world, "a chair", renditions=[web | asked], reuse="tenant")
+
+    [result] = world.results(second)
+    assert result.reused_from
+    assert list(result.images[0].renditions) == (["web"] if had else [])
+    assert result.warnings == ([] if had else ["rendition_failed:web"])
+
+
 async def test_the_newest_of_several_images_counts(world: World) -> None:
     await bought(world, "a chair")
     await bought(world, "a chair")
