@@ -12,6 +12,7 @@ import asyncio
 import gzip
 import hashlib
 import json
+import zlib
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from itertools import groupby
@@ -143,7 +144,11 @@ class Reuse:
             packed = await self._control.get(key)
         except ObjectMissing:  # removed since it was listed
             return b""
-        return await asyncio.to_thread(gzip.decompress, packed)
+        try:
+            return await asyncio.to_thread(gzip.decompress, packed)
+        except (OSError, EOFError, zlib.error):
+            log.warning("an object of the index of what was bought is damaged", key=key)
+            return b""  # what it told of is bought; no job waits for it to be mended
 
 
 class Contents:

@@ -1,5 +1,6 @@
 """What was bought before is found at planning, if it is still there; everything else is bought."""
 
+import gzip
 import hashlib
 import json
 from dataclasses import replace
@@ -245,6 +246,20 @@ async def test_a_copy_is_taken_over_only_if_it_was_made_as_it_is_asked_for(
     assert result.reused_from
     assert list(result.images[0].renditions) == (["web"] if had else [])
     assert result.warnings == ([] if had else ["rendition_failed:web"])
+
+
+@pytest.mark.parametrize("damaged", ["object", "hash", "item"])
+async def test_what_is_damaged_in_the_index_is_bought_and_ends_no_job(world: World, damaged: str) -> None:
+    await bought(world, "a chair")
+    await bought(world, "a lamp")
+    [_, key] = sorted(key for key in world.control.written if key.startswith("reuse/"))
+    digest = gzip.decompress(world.control.data(key)).partition(b"\t")[0]
+    bad = {"object": b"\x1f\x8b...", "hash": gzip.compress(b"x\t{}"), "item": gzip.compress(digest + b"\t{}")}
+    await world.control.put(key, bad[damaged])
+    third, plan = await world.plan("a chair", "a lamp", reuse="tenant")
+
+    assert plan.failure is None
+    assert world.reused(third) == [None, "job_2"]
 
 
 async def test_the_newest_of_several_images_counts(world: World) -> None:
