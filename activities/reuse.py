@@ -44,6 +44,8 @@ KEPT_HASHES = 100_000
 WAITS = (2.0, 10.0, 30.0)
 """Seconds before each further try at an input image that can't be reached: that it can't be compared means
 that its item is bought, and a moment's trouble of a shop's server is no reason to buy its feed again."""
+PATIENT_WITH = 100
+"""Images of one server; where so many could not be had in all, each further one is tried once."""
 LOST_AFTER = 2 * FETCHED_AT_ONCE
 """A server that let down so many images in a row is asked for no more of them: a plan has to end."""
 
@@ -164,6 +166,7 @@ class Contents:
     ) -> None:
         self._waits = waits
         self._let_down: Counter[str] = Counter()
+        self._given_up: Counter[str] = Counter()
         self._control = control
         self._inputs = inputs
         self._rules = rules
@@ -205,7 +208,8 @@ class Contents:
     async def _content(self, inputs: Inputs, reference: str) -> bytes | None:
         """The bytes of an input image; None where they can't be had, also not after some more tries."""
         server = urlsplit(reference).netloc
-        for wait in (*self._waits, None):
+        patient = self._given_up[server] < PATIENT_WITH
+        for wait in (*(self._waits if patient else ()), None):
             if self._let_down[server] >= LOST_AFTER:
                 break
             try:
@@ -221,6 +225,7 @@ class Contents:
                 self._let_down[server] = 0
                 return data
         self._let_down[server] += 1
+        self._given_up[server] += 1
         log.info("an input image can't be compared", code="input_unreachable")
         return None
 

@@ -16,7 +16,7 @@ from activities.delivery import Delivery
 from activities.inputs import Inputs
 from activities.planning import Planning
 from activities.plans import Plans
-from activities.reuse import LOST_AFTER
+from activities.reuse import FETCHED_AT_ONCE, LOST_AFTER, PATIENT_WITH
 from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.errors import NotSent, StoreUnavailable
 from imagemill.domain.item import CallRecord, ImageFacts, ItemRecord, ItemResult, PlannedItem
@@ -443,6 +443,19 @@ async def test_a_server_that_lets_down_one_image_after_the_other_is_asked_no_mor
 
     assert plan.failure is None
     assert len(set(world.site.asked)) < 2 * LOST_AFTER
+
+
+async def test_images_that_a_server_never_has_are_not_waited_for_one_by_one(world: World) -> None:
+    urls = [f"https://shop.example/{number}.png" for number in range(3 * PATIENT_WITH)]
+    world.site.found = {
+        url: PICTURE if number % 4 == 0 else NotSent("input_unreachable") for number, url in enumerate(urls)
+    }
+    items = [{"custom_id": url[-8:], "prompt": "a", "images": [url]} for url in urls]
+    _, plan = await world.plan(items=items, reuse="tenant")
+
+    assert plan.failure is None
+    # Each once, and three times more those that patience lasted for, with those then under way.
+    assert len(urls) < len(world.site.asked) < len(urls) + 3 * (PATIENT_WITH + FETCHED_AT_ONCE)
 
 
 @pytest.mark.parametrize("hashed", [True, False])
