@@ -181,7 +181,7 @@ async def test_the_cap_is_raised(browser: Browser, engine: MemoryEngine, said: s
     assert "The cap is now $" in (await browser.get(f"/jobs/{JOB}")).text
 
 
-@pytest.mark.parametrize("said", ["", "0", "-1", "much", "1e400", "NaN", MARKUP])
+@pytest.mark.parametrize("said", ["", "0", "-1", "much", "1e400", "NaN", "12,50", "1.250,00", MARKUP])
 async def test_a_cap_that_is_none_is_told_so(browser: Browser, engine: MemoryEngine, said: str) -> None:
     engine.summaries[JOB] = summary()
     await browser.send(f"/jobs/{JOB}/cap", {"limit_usd": said})
@@ -395,13 +395,14 @@ async def test_results_are_a_file_to_keep(
     assert lines.headers["content-disposition"] == f'attachment; filename="{JOB}.jsonl"'
 
 
-async def test_retrying_asks_for_a_cap(browser: Browser, engine: MemoryEngine, control: MemoryStore) -> None:
+@pytest.mark.parametrize("said", ["nothing", "12,50"])
+async def test_retrying_asks_for_a_cap(browser: Browser, engine: MemoryEngine, said: str) -> None:
     done = Counts(succeeded=1, failed=2)
     engine.summaries[JOB] = summary(
         "completed_with_errors", items=3, ended=progress().model_copy(update={"counts": done})
     )
     text = (await browser.get(f"/jobs/{JOB}/retry")).text
-    answer = await browser.send(f"/jobs/{JOB}/retry", {"states": "failed", "limit_usd": "nothing"})
+    answer = await browser.send(f"/jobs/{JOB}/retry", {"states": "failed", "limit_usd": said})
 
     assert re.findall(r'name="states" value="(\w+)"( checked)?', text) == [("failed", " checked")]
     assert answer.status_code == 422
