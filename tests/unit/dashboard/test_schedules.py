@@ -113,6 +113,46 @@ async def test_its_times_and_bounds_can_be_changed(
     assert (found.spec.cron, found.month_nano, found.overlap) == (["15 7 * * *"], None, "buffer_one")
 
 
+def fields_of(page: str) -> dict[str, str]:
+    """The form that changes a schedule, as a browser would send it unchanged."""
+    form = page[page.index("data-times-form") :]
+    form = form[: form.index("</form>")]
+    typed = dict(re.findall(r'<input[^>]* name="(s_\w+)"[^>]* value="([^"]*)"', form))
+    for name, options in re.findall(r'<select[^>]* name="(s_\w+)".*?>(.*?)</select>', form, re.S):
+        typed |= [(name, value) for value in re.findall(r'value="([^"]*)" selected', options)]
+    return {name: html.unescape(value) for name, value in typed.items()}
+
+
+@pytest.mark.parametrize("left", [0, 4])
+async def test_another_name_brings_no_more_runs_and_moves_no_month(
+    browser: Browser, schedule: str, kept: MemorySchedules, left: int
+) -> None:
+    await browser.send(f"/schedules/{schedule}", {**EDIT, "s_runs": "5", "do": "save"})
+    budget = {"budget": {"month_usd": "40", "time_zone": "Asia/Tokyo"}}
+    bearer = {"authorization": f"Bearer {KEYS['both']}"}
+    await browser.http.patch(f"/v1/schedules/{schedule}", json=budget, headers=bearer)
+    form = fields_of((await browser.get(f"/schedules/{schedule}")).text)
+    kept.facts[schedule] = replace(kept.facts[schedule], runs_left=left)  # some began meanwhile
+    for typed in (form, fields_of((await browser.get(f"/schedules/{schedule}")).text)):
+        answer = await browser.send(f"/schedules/{schedule}", {**typed, "s_name": "other", "do": "save"})
+        assert answer.status_code == 303, answer.text
+
+    assert form["s_runs"] == "5"
+    assert kept.facts[schedule].runs_left == left
+    assert (kept.kept[schedule].name, kept.kept[schedule].budget_zone) == ("other", "Asia/Tokyo")
+    await browser.send(f"/schedules/{schedule}", {**form, "s_month_usd": "50", "do": "save"})
+    assert (kept.kept[schedule].month_nano, kept.kept[schedule].budget_zone) == (50 * 10**9, "Asia/Tokyo")
+
+
+async def test_no_runs_are_not_runs_without_end(
+    browser: Browser, schedule: str, kept: MemorySchedules
+) -> None:
+    answer = await browser.send(f"/schedules/{schedule}", {**EDIT, "s_runs": "0", "do": "save"})
+
+    assert answer.status_code == 422
+    assert 'href="#s_runs"' in answer.text
+
+
 async def test_a_wrong_change_is_said_and_what_was_typed_is_kept(
     browser: Browser, schedule: str, kept: MemorySchedules
 ) -> None:
