@@ -110,7 +110,7 @@ async def change_schedule(request: Request, schedule: ScheduleId, change: Changi
         found = await times_of(parts, change.viewer, draft, desk.faults)
         return await _shown(request, change.viewer, parts, desk, times=found)
     budget = desk.schedule.budget
-    patch = patch_of(draft, desk.faults, budget and budget.time_zone)
+    patch = patch_of(draft, desk.faults, budget.time_zone if budget else None)
     if patch and await _done(desk, api.change_schedule(schedule, patch, parts, change.viewer.tenant)):
         return await then(request, f"/schedules/{schedule}", "The schedule is changed.")
     return await _shown(request, change.viewer, parts, desk)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from api.context import Context
+from dashboard.keeping import with_kept
 from tests.fakes.schedules import MemorySchedules
 from tests.unit.dashboard.browser import HOST, Browser
 from tests.unit.dashboard.conftest import KEYS
@@ -173,6 +174,47 @@ async def test_what_it_submits_can_be_changed(browser: Browser, schedule: str, k
     answer = await browser.send("/submit", form)
     assert answer.headers["location"] == f"/schedules/{schedule}"
     assert kept.kept[schedule].job["budget"]["limit_usd"] == "9.00"
+
+
+async def test_what_the_form_has_no_field_for_is_kept(
+    browser: Browser, schedule: str, kept: MemorySchedules
+) -> None:
+    job = {
+        "defaults": {"model": "gpt-image-2.5-flare", "size": "1024x1024", "moderation": "low"},
+        "items": [{"custom_id": "banner", "prompt": "A banner"}],
+        "budget": {"limit_usd": "5.00"},
+        "prices": {"a-model-of-ours": {"image_usd": "0.05"}},
+        "metadata": {"shop": "berlin"},
+        "renditions": [{"name": "web", "width": 800, "format": "webp", "quality": 55}],
+    }
+    bearer = {"authorization": f"Bearer {KEYS['both']}"}
+    answer = await browser.http.patch(f"/v1/schedules/{schedule}", json={"job": job}, headers=bearer)
+    assert answer.status_code == 200, answer.text
+    form = {**TYPED, "items": "banner\tA banner", "schedule": schedule, "s_every": "kept", "do": "save"}
+    form |= {"rendition-0-name": "web", "rendition-0-width": "400", "rendition-0-format": "webp"}
+    answer = await browser.send("/submit", {**form, "limit_usd": "9.00"})
+    assert answer.status_code == 303, answer.text
+
+    made = kept.kept[schedule].job
+    assert made["budget"]["limit_usd"] == "9.00"
+    assert made["defaults"]["moderation"] == "low"
+    assert (made["prices"], made["metadata"]) == (job["prices"], job["metadata"])
+    assert made["renditions"] == [{"name": "web", "width": 400, "format": "webp", "quality": 55}]
+
+
+def test_rows_of_the_same_name_are_the_same_and_a_matrix_stays_until_variants_are_typed() -> None:
+    matrix = {"manifest": {"format": "csv", "matrix": {"sizes": ["1024x1024"]}}, "pools": ["a", "b"]}
+    variants = [{"name": "wide", "size": "1536x1024", "n": 2}, {"name": "tall", "n": 3}]
+    rows = {"manifest": {"format": "csv", "variants": variants}, "webhook": {"url": "x", "events": ["e"]}}
+    typed = {"manifest": {"format": "csv", "variants": [{"name": "wide"}]}, "webhook": {"url": "y"}}
+    told = with_kept(typed, rows)
+
+    assert with_kept({"manifest": {"format": "csv"}, "pools": ["a"]}, matrix) == {**matrix, "defaults": {}}
+    assert "matrix" not in with_kept(typed, matrix)["manifest"]
+    assert told["manifest"]["variants"] == [{"name": "wide", "n": 2}]
+    assert told["webhook"] == {"url": "y", "events": ["e"]}
+    assert "webhook" not in with_kept({}, rows)
+    assert with_kept({"pools": ["c"]}, matrix)["pools"] == ["c"]
 
 
 async def test_it_is_paused_with_a_note_and_resumed(
