@@ -221,6 +221,9 @@ def _item_of(number: int, line: str) -> dict[str, Any]:
         return {"custom_id": name.strip(), "prompt": prompt.strip()} if tab else _numbered(number, line)
     try:
         item = json.loads(line)
+        json.dumps(item, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ItemsUnread(f"line {number} has half of a surrogate pair, which is no text") from None
     except (ValueError, RecursionError) as error:
         raise ItemsUnread(f"line {number} begins like JSON, but is none: {error}") from None
     return item if isinstance(item, dict) else _numbered(number, line)

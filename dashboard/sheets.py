@@ -65,7 +65,9 @@ def rows_of(draft: Draft, kind: str) -> int:
     """How many rows of a small table are shown: those that are filled, and those that were asked for."""
     filled = len(draft.variants if kind == "variant" else draft.renditions)
     said = draft.text(f"{kind}-rows")
-    return min(MOST_SHOWN, max(filled, int(said) if said.isdigit() and len(said) < 3 else 0))
+    return min(
+        MOST_SHOWN, max(filled, int(said) if said.isascii() and said.isdigit() and len(said) < 3 else 0)
+    )
 
 
 # --- the buttons ----------------------------------------------------------------------------------

@@ -58,11 +58,11 @@ def spec_of(draft: Draft, faults: Faults) -> SpecBody | None:
     """The times that are meant; None: the faults say what is wrong with them."""
     cron = _cron(draft, faults)
     there = draft.text("s_zone").strip() or "UTC"
-    jitter = draft.text("s_jitter").strip()
+    jitter = number_of(draft.text("s_jitter"))
     said = said_of(
         cron=cron,
         time_zone=there,
-        jitter_seconds=int(jitter) * 60 if jitter.isdigit() and len(jitter) < 6 else jitter,
+        jitter_seconds=jitter * 60 if isinstance(jitter, int) else jitter,
         start=_moment(draft, "s_start", there, faults),
         end=_moment(draft, "s_end", there, faults),
     )

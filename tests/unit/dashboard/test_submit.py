@@ -214,6 +214,26 @@ async def test_another_feed_than_the_one_that_was_read_is_looked_at_anew(browser
     assert '<option value="shopify-products" selected' in page
 
 
+@pytest.mark.parametrize(
+    ("typed", "do"),
+    [
+        ({"variant-rows": "²"}, "more:variant"),
+        ({"s_jitter": "²", "s_every": "daily", "s_at": "06:00"}, "times"),
+        ({"items": '{"custom_id": "a", "prompt": "\\ud800"}'}, "preview"),
+        ({"items": '{"custom_id": "a", "prompt": "\\ud800"}'}, "go"),
+    ],
+)
+async def test_what_only_looks_like_a_number_or_a_letter_is_shown_again(
+    browser: Browser, engine: MemoryEngine, typed: dict[str, str], do: str
+) -> None:
+    page = html.unescape(await press(browser, do, {**TYPED, **typed}))
+
+    assert not engine.starts
+    assert TYPED["items"] in page or typed["items"] in page
+    if "items" in typed:
+        assert "line 1 has half of a surrogate pair" in page
+
+
 async def test_who_may_only_look_has_no_form_and_is_refused(reader: Browser, engine: MemoryEngine) -> None:
     assert (await reader.get("/submit")).status_code == 403
     assert (await reader.send("/submit", {**TYPED, "do": "go"})).status_code == 403
