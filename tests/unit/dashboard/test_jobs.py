@@ -1,5 +1,6 @@
 """The list of jobs, and one job: what is shown, to whom, and what can be done."""
 
+import html
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -410,3 +411,21 @@ async def test_retrying_asks_for_a_cap(browser: Browser, engine: MemoryEngine, s
     assert "is not a decimal number" in answer.text
     assert (await browser.http.post(f"/jobs/{JOB}/retry", headers={"origin": HOST})).status_code == 403
     assert datetime.now(UTC) > NOW
+
+
+ODD = ["x/images/1", "x/inputs/1", "..", ".", "%2F", "a b?c#d", "/", "//evil", "a%00", "50%25", "ünï"]
+
+
+async def test_an_item_is_found_whatever_its_id_is(
+    browser: Browser, engine: MemoryEngine, control: MemoryStore, delivery: MemoryStore
+) -> None:
+    ended_job(engine, control, delivery, *ODD)
+    page = (await browser.get(f"/jobs/{JOB}")).text
+    tiles = re.findall(r'class="tile[^"]*" href="([^"]*)".*?<img src="([^"]*)"', page, re.S)
+
+    assert len(tiles) == len(ODD)
+    for custom_id, addresses in zip(ODD, tiles, strict=True):
+        item, image = [await browser.get(html.unescape(each)) for each in addresses]
+        assert f"<h1>{custom_id}</h1>" in item.text, custom_id
+        assert image.content == PICTURE, custom_id
+    assert (await browser.get(f"/jobs/{JOB}/items/?at=0.{len(ODD)}")).status_code == 404
