@@ -7,7 +7,7 @@ import typer
 
 from cli.answers import Drift, ItemBill, Report
 from cli.client import Client
-from cli.errors import harmless
+from cli.errors import harmless, one_line
 from cli.ids import JobId
 from cli.money import dollars
 from cli.running import run
@@ -70,10 +70,10 @@ def item_lines(item: ItemBill) -> Iterator[str]:
     name = item.custom_id if item.variant is None else f"{item.custom_id} {item.variant}"
     unknown = f", {dollars(item.uncertain_usd)} of it uncertain" if item.uncertain_usd else ""
     why = f": {item.error.detail}" if item.error else ""
-    yield harmless(f"{name}  {item.state}  {dollars(item.cost_usd)}{unknown}{why}")
+    yield one_line(f"{name}  {item.state}  {dollars(item.cost_usd)}{unknown}{why}")
     for attempt in item.attempts:
         more = "".join(f"  {word}" for word in (attempt.code, attempt.request_id) if word)
-        yield harmless(
+        yield one_line(
             f"  {attempt.outcome} {dollars(attempt.cost_usd)} of {dollars(attempt.reserved_usd)}{more}"
         )
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.errors import harmless
+from cli.errors import harmless, one_line
 from cli.running import whisper
 from cli.tables import table
 
@@ -24,7 +24,7 @@ def tell(document: dict[str, Any], lines: Iterable[str], *, json: bool) -> None:
         print_json(document)
         return
     for line in lines:
-        typer.echo(line)
+        typer.echo(harmless(line))
 
 
 def print_json(document: dict[str, Any]) -> None:
@@ -80,4 +80,4 @@ def facts(rows: Iterable[tuple[str, object]]) -> list[str]:
     """Names and values, a line each; values that are nothing are left out."""
     said = [(name, str(value)) for name, value in rows if value not in (None, "")]
     width = max((len(name) for name, _ in said), default=0) + 2
-    return [harmless(f"{name:<{width}}{value}") for name, value in said]
+    return [one_line(f"{name:<{width}}{value}") for name, value in said]

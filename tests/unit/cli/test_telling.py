@@ -1,0 +1,31 @@
+"""What strangers wrote, on a terminal: it is shown, and does nothing."""
+
+import pytest
+
+from cli.answers import InvalidRow, InvalidRows
+from cli.errors import MARK, harmless, one_line
+from cli.show import row_words
+from cli.tables import table
+from cli.telling import facts, tell
+
+FORGED = "mug\nsku-2  succeeded  $0.00\x1b[31m\x9b2J\u202e\u2028"
+
+
+def test_names_begin_no_line_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
+    said = [*table(["Item"], [[FORGED]]), *facts([("Name", FORGED)])]
+    tell({}, [FORGED.partition("\n")[2]], json=False)
+
+    assert [len(line.splitlines()) for line in said] == [1, 1, 1]
+    for text in (*said, capsys.readouterr().out.strip()):
+        assert not set(text) & set("\x1b\x9b\u202e\u2028"), repr(text)
+
+
+def test_a_bad_row_is_one_line() -> None:
+    row = InvalidRow(line=None, custom_id=FORGED, detail="is bad")
+    [line] = row_words(InvalidRows(count=1, first=[row]))
+    assert len(line.splitlines()) == 1
+
+
+def test_sentences_keep_their_lines() -> None:
+    assert harmless("one\n  two\u202e") == f"one\n  two{MARK}"
+    assert one_line("one\n\ttwo") == "one  two"
