@@ -18,6 +18,7 @@ class ItemCounts(BaseModel):
     failed: int
     skipped: int
     cancelled: int
+    reused: int = 0
 
     @property
     def done(self) -> int:

@@ -55,6 +55,8 @@ def status_rows(job: Job) -> Iterator[tuple[str, str]]:
         yield "Name", one_line(job.name)
     yield "State", job.state
     yield "Items", items_by_state(job)
+    if job.items.reused:
+        yield "Reused", f"{job.items.reused:,} of them were bought before, and cost nothing"
     yield "Images", f"{job.images:,}"
     yield "Spent", f"{dollars(job.cost.spent)} of {dollars(job.cost.limit_usd)}{_besides(job)}"
     yield from _prospects(job)

@@ -36,15 +36,6 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A part of a bar."""
-
-    name: str
-    value: float
-    tone: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class _Plot:
     """What a drawing is made of, with the colours of its series and the top of its scale."""
 
@@ -54,21 +45,6 @@ class _Plot:
     series: Sequence[Series]
     show: Show
     top: float
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A horizontal bar with its name, which may be a link; ``note`` stands below the name."""
-
-    name: str
-    parts: Sequence[Part]
-    href: str | None = None
-    note: str | None = None
-
-    @property
-    def value(self) -> float:
-        """The whole of it."""
-        return sum(part.value for part in self.parts)
 
 
 def stacked_bars(
@@ -100,50 +76,6 @@ def areas(name: str, title: str, labels: Sequence[str], series: Sequence[Series]
     return _figure(plot, Markup("").join(shapes))
 
 
-def bars(
-    name: str, title: str, rows: Sequence[Bar], show: Show = str, heads: tuple[str, str] = ("", "")
-) -> Markup:
-    """Horizontal bars, in a table that is the chart: name, bar and figure of each row.
-
-    ``heads`` are the words above the names and above the figures.
-    """
-    most = max((row.value for row in rows), default=0) or 1
-    body = Markup("").join(
-        Markup(
-            '<tr><th scope="row">{name}{note}</th><td class="bars-bar" aria-hidden="true">{bar}</td>'
-            '<td class="end">{value}</td></tr>'
-        ).format(name=_link(row), note=_note(row), bar=_strip(row.parts, most), value=show(row.value))
-        for row in rows
-    )
-    return Markup(
-        '<table class="table bars" id="{id}"><caption class="hidden">{title}</caption><thead><tr>'
-        '<th scope="col">{first}</th><td></td><th scope="col" class="end">{second}</th></tr></thead>'
-        "<tbody>{body}</tbody></table>"
-    ).format(id=name, title=title, first=heads[0], second=heads[1], body=body)
-
-
-def progress(
-    name: str, title: str, parts: Sequence[Part], whole: float, show: Show = str, *, legend: bool = True
-) -> Markup:
-    """One bar of several parts against a whole, such as money against a cap; what is over it is cut off."""
-    toned = _toned_parts(parts)
-    desc = ", ".join(f"{part.name} {show(part.value)}" for part in toned) + f", of {show(whole)}"
-    keys = [(part.tone or "", part.name, show(part.value)) for part in toned]
-    return Markup(
-        '<figure class="chart chart-progress" id="{id}"><svg class="strip" viewBox="0 0 {width} 10" '
-        'preserveAspectRatio="none" role="img" aria-labelledby="{id}-title {id}-desc">'
-        '<title id="{id}-title">{title}</title><desc id="{id}-desc">{desc}</desc>'
-        '<rect class="strip-back" width="{width}" height="10"/>{shapes}</svg>{legend}</figure>'
-    ).format(
-        id=name,
-        width=WIDTH,
-        title=title,
-        desc=desc,
-        shapes=_pieces(toned, whole, show),
-        legend=_legend(keys) if legend else "",
-    )
-
-
 def ceiling(value: float) -> float:
     """The next round number: 1, 2, 2.5 or 5 with zeros."""
     if value <= 0:
@@ -164,10 +96,6 @@ def _toned(series: Sequence[Series]) -> list[Series]:
     return [Series(each.name, each.values, each.tone or tone_of(n)) for n, each in enumerate(series)]
 
 
-def _toned_parts(parts: Sequence[Part]) -> list[Part]:
-    return [Part(each.name, each.value, each.tone or tone_of(n)) for n, each in enumerate(parts)]
-
-
 # --- shapes ---------------------------------------------------------------------------------------
 
 
@@ -179,11 +107,11 @@ def _column(plot: _Plot, place: int) -> Markup:
     x, width = (place + GAP / 2) * step, step * (1 - GAP)
     ends = accumulate((value for _, value in pieces), initial=0.0)
     shapes = Markup("").join(
-        _rect(each.tone or "", (x, HEIGHT - (below + value) * scale), (width, value * scale))
+        rect(each.tone or "", (x, HEIGHT - (below + value) * scale), (width, value * scale))
         for (each, value), below in zip(pieces, ends, strict=False)
         if value > 0
     )
-    reach = _rect("chart-reach", (place * step, 0), (step, HEIGHT))
+    reach = rect("chart-reach", (place * step, 0), (step, HEIGHT))
     return Markup("<g><title>{label}\n{told}</title>{reach}{shapes}</g>").format(
         label=plot.labels[place], told=told or "nothing", reach=reach, shapes=shapes
     )
@@ -202,37 +130,18 @@ def _points(values: Sequence[float], top: float) -> list[str]:
     """A lone point is drawn as a line from side to side."""
     values = [values[0], values[0]] if len(values) == 1 else values
     step = WIDTH / (len(values) - 1)
-    return [f"{_number(n * step)},{_number(HEIGHT * (1 - value / top))}" for n, value in enumerate(values)]
+    return [f"{number(n * step)},{number(HEIGHT * (1 - value / top))}" for n, value in enumerate(values)]
 
 
-def _strip(parts: Sequence[Part], most: float) -> Markup:
-    """The bar of one row."""
-    return Markup(
-        '<svg class="strip" viewBox="0 0 {width} 10" preserveAspectRatio="none" focusable="false">'
-        "{shapes}</svg>"
-    ).format(width=WIDTH, shapes=_pieces(_toned_parts(parts), most, None))
-
-
-def _pieces(parts: Sequence[Part], whole: float, show: Show | None) -> Markup:
-    """Pieces side by side; what is above nothing can be seen, however little it is."""
-    x, shapes = 0.0, []
-    for part in parts:
-        if part.value <= 0 or x >= WIDTH:
-            continue
-        width = min(WIDTH - x, max(2.0, WIDTH * part.value / whole if whole > 0 else WIDTH))
-        title = Markup("<title>{}: {}</title>").format(part.name, show(part.value)) if show else Markup("")
-        shapes.append(Markup("<g>{}{}</g>").format(title, _rect(part.tone or "", (x, 0), (width, 10))))
-        x += width
-    return Markup("").join(shapes)
-
-
-def _rect(tone: str, corner: tuple[float, float], size: tuple[float, float]) -> Markup:
+def rect(tone: str, corner: tuple[float, float], size: tuple[float, float]) -> Markup:
+    """A rectangle of a tone."""
     return Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}"/>').format(
-        tone, *(_number(value) for value in (*corner, *size))
+        tone, *(number(value) for value in (*corner, *size))
     )
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """A coordinate, as short as it can be said."""
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
@@ -264,7 +173,7 @@ def _figure(plot: _Plot, shapes: Markup) -> Markup:
         lines=lines,
         shapes=shapes,
         labels=_spans(_printed(plot.labels)),
-        legend=_legend(keys),
+        legend=legend(keys),
         table=_table(plot),
     )
 
@@ -280,7 +189,7 @@ def _spans(texts: Iterable[str]) -> Markup:
     return Markup("").join(Markup("<span>{}</span>").format(text) for text in texts)
 
 
-def _legend(keys: Sequence[tuple[str, str, str]]) -> Markup:
+def legend(keys: Sequence[tuple[str, str, str]]) -> Markup:
     """Colours and what they stand for: (tone, name, figure)."""
     entries = Markup("").join(
         Markup('<li><span class="swatch {}" aria-hidden="true"></span>{}{}</li>').format(
@@ -310,15 +219,3 @@ def _table(plot: _Plot) -> Markup:
 
 def _cells(values: Iterable[float], show: Show) -> Markup:
     return Markup("").join(Markup('<td class="end">{}</td>').format(show(value)) for value in values)
-
-
-def _link(row: Bar) -> Markup:
-    return (
-        Markup('<a href="{}">{}</a>').format(row.href, row.name)
-        if row.href
-        else Markup("{}").format(row.name)
-    )
-
-
-def _note(row: Bar) -> Markup:
-    return Markup(' <small class="muted">{}</small>').format(row.note) if row.note else Markup("")

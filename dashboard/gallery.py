@@ -8,6 +8,7 @@ from api.pages import cursor, find_items
 from dashboard.session import Seals
 from imagemill.domain.item import TERMINAL, ItemResult, ItemState
 from imagemill.domain.job import JobSummary
+from imagemill.domain.renditions import Copy
 
 TILES = 48
 """On a page."""
@@ -91,6 +92,22 @@ def image_paths(seals: Seals, tenant: str, job: str, result: ItemResult) -> list
         f"{path}/images/{number}?{urlencode({'of': seals.image(tenant, job, image.key, image.format)})}"
         for number, image in enumerate(result.images, 1)
     ]
+
+
+def copy_paths(seals: Seals, tenant: str, job: str, result: ItemResult) -> list[list[tuple[str, Copy, str]]]:
+    """The smaller copies of each image, by name, and where they are served."""
+    path = item_path(job, result.custom_id)
+    return [
+        [
+            (name, copy, f"{path}/images/{number}?{urlencode({'of': _word(seals, tenant, job, copy)})}")
+            for name, copy in image.renditions.items()
+        ]
+        for number, image in enumerate(result.images, 1)
+    ]
+
+
+def _word(seals: Seals, tenant: str, job: str, copy: Copy) -> str:
+    return seals.image(tenant, job, copy.key, copy.format)
 
 
 def _tile(seals: Seals, tenant: str, job: str, position: int, result: ItemResult) -> Tile:

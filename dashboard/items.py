@@ -14,7 +14,7 @@ from api.models import AttemptAnswer, ItemAnswer
 from api.pages import NUMBER, cursor
 from api.problems import NOT_FOUND, Problem
 from api.status import summary_of
-from dashboard.gallery import STEPS, image_paths, item_path, query_of
+from dashboard.gallery import STEPS, copy_paths, image_paths, item_path, query_of
 from dashboard.pages import page
 from dashboard.viewer import Looking, Parts, seals_of
 from imagemill.domain.errors import explain
@@ -93,6 +93,7 @@ async def item_page(
         place=place,
         total=summary.items,
         images=_with(answer, image_paths(seals, viewer.tenant, job, place.result)),
+        copies=copy_paths(seals, viewer.tenant, job, place.result),
         inputs=_inputs(job, place),
         attempts=[(each, _outcome(each)) for each in answer.attempts],
         settings=_settings(place.planned),

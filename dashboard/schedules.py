@@ -21,7 +21,7 @@ from api.schedule_models import (
     PreviewBody,
     ScheduleAnswer,
 )
-from dashboard.charts import Part, progress
+from dashboard.bars import Part, progress
 from dashboard.drafts import Draft, fields_of
 from dashboard.faults import Faults
 from dashboard.pages import fragment, page, then

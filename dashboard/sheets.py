@@ -120,7 +120,7 @@ async def _go(press: Press, sheet: Sheet) -> Response | None:
     sheet.place = "go"
     body = read(sheet.draft, sheet.faults)
     if body is None or sheet.faults:
-        await look(press, sheet)
+        await _preview(press, sheet)  # so that what is wrong with the templates is told as well
         sheet.place = None
         return None
     accepted = await submit(press.parts, press.tenant, body, sheet.draft.text("once"))
@@ -140,7 +140,7 @@ async def _schedule(press: Press, sheet: Sheet) -> Response | None:
     body, spec = read(sheet.draft, sheet.faults), spec_of(sheet.draft, sheet.faults)
     made = body and spec and schedule_of(sheet.draft, spec, sheet.draft.raw(), sheet.faults)
     if not made or sheet.faults:
-        await look(press, sheet)
+        await _preview(press, sheet)  # so that what is wrong with the templates is told as well
         sheet.place = None
         return None
     try:
@@ -160,7 +160,7 @@ async def _save(press: Press, sheet: Sheet) -> Response | None:
     before = (await get_schedule(schedule, press.parts, press.tenant)).job
     body = read(sheet.draft, sheet.faults, more=lambda said: with_kept(said, before))
     if body is None or sheet.faults:
-        await look(press, sheet)
+        await _preview(press, sheet)  # so that what is wrong with the templates is told as well
         sheet.place = None
         return None
     try:

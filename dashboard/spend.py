@@ -15,7 +15,8 @@ from api.context import Context
 from api.models import SpendAnswer, UsageAnswer, WindowAnswer
 from api.spending import TenantSpendAnswer, list_tenants
 from api.usage import get_usage
-from dashboard.charts import Bar, Part, Series, bars, progress, stacked_bars
+from dashboard.bars import Bar, Part, bars, progress
+from dashboard.charts import Series, stacked_bars
 from dashboard.pages import page
 from dashboard.viewer import Anybody, Parts, Viewer
 from dashboard.words import money

@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from api.schedule_models import ScheduleBody, SchedulePatch, SpecAnswer, SpecBody
+from api.schedule_models import ScheduleBody, SchedulePatch, SpecAnswer
+from api.schedule_spec import SpecBody
 from dashboard.drafts import Draft, said_of, usd
 from dashboard.faults import Faults, field_of, worded
 from imagemill.domain.windows import zone

@@ -38,9 +38,14 @@ ROUTERS = (
 
 def install(app: FastAPI) -> None:
     """Its routes, beside those of the API; its errors as pages."""
-    app.state.sealing = Sealing()
-    app.state.failures = login.Failures()
-    app.state.samples = Samples()
+    begin(app)
     for router in ROUTERS:
         app.include_router(router, include_in_schema=False)
     failures.install(app)
+
+
+def begin(app: FastAPI) -> None:
+    """What it keeps in memory: nothing yet."""
+    app.state.sealing = Sealing()
+    app.state.failures = login.Failures()
+    app.state.samples = Samples()

@@ -15,7 +15,7 @@ from cli.naming import FIELDS
 
 INTRO = """\
 Commands find the stack that `imagemill dev` runs in this folder or one above, or the service of `--url` or
-`IMAGEMILL_URL`, whose key is read from `IMAGEMILL_API_KEY`. [From the command line](../howto/command-line.md)
+`IMAGEMILL_URL`, whose key is read from `IMAGEMILL_API_KEY`. The how-to "From the command line"
 shows them at work."""
 OUTPUT = """\
 ## Output

@@ -44,11 +44,11 @@ class Check:
     def lines(self) -> Iterator[str]:
         """For people: what it is, and below it how to mend it."""
         first, *more = harmless(self.detail).splitlines() or [""]
-        yield f"{SIGNS[self.found]} {self.name:<14} {first}"
+        yield f"{SIGNS[self.found]} {self.name:<15} {first}"
         for line in more:
-            yield f"  {'':<14} {line.strip()}"
+            yield f"  {'':<15} {line.strip()}"
         for line in harmless(self.mend).splitlines():
-            yield f"  {'':<14} → {line}"
+            yield f"  {'':<15} → {line}"
 
 
 def fine(name: str, detail: str) -> Check:

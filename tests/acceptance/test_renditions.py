@@ -45,12 +45,14 @@ class Tags(HTMLParser):
 
 
 async def finished_job(service: Service) -> tuple[str, list[Json], dict[tuple[str, str | None], str]]:
-    items = [{"custom_id": f"sku/{n}", "prompt": f"a rendition {n}"} for n in range(3)]
+    items: list[Json] = [{"custom_id": f"sku/{n}", "prompt": f"a rendition {n}"} for n in range(3)]
     items.append({"custom_id": "pair", "prompt": "a rendition of two", "n": 2, "output_format": "png"})
     job = await service.submit(items=items, renditions=RENDITIONS, name=NAME)
     status = await service.finished(job)
     assert status["state"] == "completed", status
-    prompts = {(str(item["custom_id"]), None): str(item["prompt"]) for item in items}
+    prompts: dict[tuple[str, str | None], str] = {
+        (str(item["custom_id"]), None): str(item["prompt"]) for item in items
+    }
     return job, await service.results(job), prompts
 
 

@@ -1,4 +1,4 @@
-"""Records the histories that test_replay.py replays: ``python -m tests.replay.record``.
+"""Records the histories that test_replay.py replays: ``python -m tests.replay.record [STORY...]``.
 
 Run it when a workflow's path is released; a history that no longer replays is a change that would break
 running jobs, and is not to be recorded anew without thought.
@@ -8,20 +8,23 @@ import asyncio
 import json
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from imagemill.domain.schedules import Spec
 from imagemill.domain.tenant import Caps
 from imagemill.domain.webhook_messages import delivery_workflow_id
 from imagemill.domain.webhooks import EVENTS
 from imagemill.engine import TemporalEngine
 from sandbox.stack import LocalStack, StackOptions
 from tests.fakes.activities import FakeActivities, bought, bug, silent, until_cancelled, when
-from tests.workflows.mill import LOSING, Mill, Tenant, working
+from tests.workflows.mill import LOSING, Mill, Tenant, until, working
 from tests.workflows.post import attempt, start_of
 from tests.workflows.post import working as delivering
+from tests.workflows.timetable import LONG, timetable
 
 HISTORIES = Path(__file__).parent / "histories"
 NOBODY = "recorder"
@@ -108,12 +111,45 @@ async def delivered(client: Client) -> list[str]:
     return [delivery_workflow_id(start.event)]
 
 
+async def scheduled(client: Client) -> list[str]:
+    """A run of a schedule, held by its schedule's cap, which is raised; its tenant has plenty."""
+    fakes = FakeActivities([[10] * 3, [10] * 3])
+    mill = Mill(client, fakes, job="job_scheduled", place={"window": 2})
+    tenant = Tenant(client, mill.job, Caps(day_nano=1000), id="account/scheduler")
+    schedule = Tenant(client, mill.job, Caps(month_nano=40), schedule="sched_recorded")
+    mill.place |= {"account": tenant.id, "schedule": schedule.schedule}
+    async with working(mill):
+        await tenant.start()
+        await schedule.start()
+        await mill.start()
+        await mill.becomes("held")
+        await schedule.set_caps(Caps(month_nano=100))
+        await mill.ended()
+        await tenant.end()
+        await schedule.end()
+    return [mill.job, f"{mill.job}/0", f"{mill.job}/1", schedule.id]
+
+
+async def triggered(client: Client) -> list[str]:
+    """Two runs of a schedule for one time: one whose job is cancelled with it, and a duplicate."""
+    at = datetime(2027, 1, 1, 12, tzinfo=UTC)
+    never = Spec(cron=["0 0 1 1 * 2099"])
+    async with timetable(client, never, name=LONG, known_as="sched_triggered") as table:
+        run = f"run/{table.id}-{at:%Y-%m-%dT%H:%M:%SZ}"
+        await table.schedules.trigger(table.id, at)
+        await table.runs(1)
+        await until(lambda: table.has_begun(at))
+        await client.get_workflow_handle(run).cancel()
+        await table.ended(at)
+    return [run]
+
+
 async def save(client: Client, workflow: str) -> None:
     """One file a run, without what belongs to this machine."""
     history = await client.get_workflow_handle(workflow).fetch_history()
     tree = json.loads(history.to_json())
     neutral(tree)
-    path = HISTORIES / f"{workflow.replace('/', '.')}.json"
+    path = HISTORIES / f"{workflow.replace('/', '.').replace(':', '')}.json"
     path.write_text(json.dumps(tree, indent=1, sort_keys=True) + "\n")
 
 
@@ -134,7 +170,11 @@ def neutral(node: object) -> None:
         neutral(child)
 
 
-async def main() -> None:
+STORIES = (single, recovered, cancelled, held, paused, told, delivered, scheduled, triggered)
+
+
+async def main(names: list[str]) -> None:
+    """Record the named stories, or all."""
     HISTORIES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as directory:
         options = StackOptions(data_dir=Path(directory), parts={"temporal"})
@@ -144,10 +184,10 @@ async def main() -> None:
                 data_converter=pydantic_data_converter,
                 identity=NOBODY,
             )
-            for story in (single, recovered, cancelled, held, paused, told, delivered):
+            for story in (each for each in STORIES if not names or each.__name__ in names):
                 for workflow in await story(client):
                     await save(client, workflow)
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(asyncio.run(main(sys.argv[1:])))

@@ -16,6 +16,7 @@ from tests.workflows.mill import runner
 from workflows.account import AccountWorkflow
 from workflows.chunk import ChunkWorkflow
 from workflows.job import JobWorkflow
+from workflows.run import RunWorkflow
 from workflows.webhook import WebhookWorkflow
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"), key=lambda path: path.stem)
@@ -29,7 +30,7 @@ def history(path: Path, text: str | None = None) -> WorkflowHistory:
 
 def replayer() -> Replayer:
     return Replayer(
-        workflows=[JobWorkflow, ChunkWorkflow, AccountWorkflow, WebhookWorkflow],
+        workflows=[JobWorkflow, ChunkWorkflow, AccountWorkflow, RunWorkflow, WebhookWorkflow],
         workflow_runner=runner(),
         data_converter=pydantic_data_converter,
     )
@@ -57,6 +58,7 @@ def names(node: Any) -> set[str]:
 
 def test_each_kind_of_run_is_recorded() -> None:
     assert [path.stem for path in HISTORIES] == [
+        "account.acme.sched_recorded",
         "account.recorder",
         "job_cancelled",
         "job_cancelled.0",
@@ -69,9 +71,13 @@ def test_each_kind_of_run_is_recorded() -> None:
         "job_recovered",
         "job_recovered.0",
         "job_recovered.1",
+        "job_scheduled",
+        "job_scheduled.0",
+        "job_scheduled.1",
         "job_single",
         "job_told",
         "job_told.0",
+        "run.sched_triggered-2027-01-01T120000Z",
         "webhook.recorded",
     ]
 

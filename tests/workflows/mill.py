@@ -186,7 +186,8 @@ class Tenant:
     id: str = ""
 
     def __post_init__(self) -> None:
-        self.id = account_workflow_id("acme" if self.schedule else uuid.uuid4().hex[:12], self.schedule)
+        whose = "acme" if self.schedule else uuid.uuid4().hex[:12]
+        self.id = self.id or account_workflow_id(whose, self.schedule)
 
     @property
     def handle(self) -> WorkflowHandle[Any, Any]:

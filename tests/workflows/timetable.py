@@ -112,6 +112,10 @@ class Timetable:
         """End the job of a time, as soon as it has begun."""
         await until(lambda: self.is_told(at))
 
+    async def has_begun(self, at: datetime) -> bool:
+        """Has the engine the job of a time?"""
+        return await self.job_runs(at) > 0
+
     async def is_told(self, at: datetime) -> bool:
         """Tell the job of a time to end. False: it has not begun."""
         try:
@@ -149,7 +153,7 @@ async def timetable(
             await schedules.delete(schedule.id)
 
 
-def schedule_of(spec: Spec, *, name: str | None = None, **said: Any) -> Schedule:
+def schedule_of(spec: Spec, *, name: str | None = None, known_as: str | None = None, **said: Any) -> Schedule:
     now = datetime.now(UTC)
     template = Submission(
         job="",
@@ -161,7 +165,7 @@ def schedule_of(spec: Spec, *, name: str | None = None, **said: Any) -> Schedule
         cap_nano=10**9,
     )
     return Schedule(
-        id=new_id("sched"),
+        id=known_as or new_id("sched"),
         tenant="acme",
         name="s",
         spec=spec,

@@ -99,7 +99,7 @@ async def test_another_encoding_is_read_where_it_is_said() -> None:
     store = await store_with("id,text\na,Öl\n".encode("windows-1252"))
     await plan(store, manifest=FILE | {"encoding": "windows-1252"})
     assert prompts(store) == {"a": "Öl"}
-    assert (await plan(store, run="run_1", manifest=FILE)).failure == "manifest_unreadable"
+    assert (await plan(store, workflow_run="run_1", manifest=FILE)).failure == "manifest_unreadable"
 
 
 # --- variants ------------------------------------------------------------------------------------

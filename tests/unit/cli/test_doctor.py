@@ -84,7 +84,7 @@ def bad(result: Result) -> list[str]:
 def test_all_is_well(ask: Any, world: World) -> None:
     result = ask()
     assert (result.exit_code, bad(result)) == (0, [])
-    for line in ("✓ key            may read and submit", "✓ workers        1 alive", "All is well."):
+    for line in ("✓ key             may read and submit", "✓ workers         1 alive", "All is well."):
         assert line in result.stdout.splitlines()
     assert world.bodies == [b"{}"]
     assert ask("-q").stdout == ""
@@ -129,20 +129,20 @@ def test_a_key_that_may_not_all(ask: Any, world: World) -> None:
     world.submit = 403
     result = ask("-q")
     assert result.exit_code == 0
-    assert result.stdout.startswith("! key            may read, but not submit\n")
+    assert result.stdout.startswith("! key             may read, but not submit\n")
 
 
 def test_a_service_without_such_an_answer(ask: Any, world: World) -> None:
     world.system = answer({}, 404)
     result = ask()
     assert result.exit_code == 0
-    assert "- workers        this service, or this key, does not tell of them" in result.stdout
+    assert "- workers         this service, or this key, does not tell of them" in result.stdout
 
 
 def test_no_service_is_known(ask: Any) -> None:
     result = ask(IMAGEMILL_URL="")
     assert result.exit_code == 1
-    assert "✗ service        No service is known" in result.stdout
+    assert "✗ service         No service is known" in result.stdout
     assert "→ Either start one on this machine with `imagemill dev`" in result.stdout
 
 

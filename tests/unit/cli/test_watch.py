@@ -219,3 +219,8 @@ def test_uncertain_items_and_warnings() -> None:
 
 def test_amounts_below_nothing() -> None:
     assert [dollars(Decimal(text)) for text in ("-5.001", "-0.0012")] == ["-$5.00", "-$0.0012"]
+
+
+def test_items_that_were_bought_before() -> None:
+    assert dict(rows(items=items(total=4, succeeded=4) | {"reused": 3}))["Reused"].startswith("3 of them")
+    assert "Reused" not in dict(rows())

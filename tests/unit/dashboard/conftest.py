@@ -1,5 +1,6 @@
 """The application on stores and an engine in memory, and browsers that are logged in."""
 
+import functools
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from fastapi import FastAPI
 from api.app import make_app
 from api.context import Context
 from api.keys import Keyring, hash_key
+from dashboard.wiring import begin
 from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.messages import Times
 from imagemill.domain.tenant import Caps
@@ -77,9 +79,18 @@ def engine(parts: Context) -> MemoryEngine:
     return parts.engine
 
 
+@functools.cache
+def _app() -> FastAPI:
+    return make_app()
+
+
 @pytest.fixture
 def app(parts: Context) -> FastAPI:
-    return make_app(parts)
+    """One for all tests, since its first request takes long: a test that adds routes makes its own."""
+    app = _app()
+    app.state.context = parts
+    begin(app)
+    return app
 
 
 @pytest.fixture

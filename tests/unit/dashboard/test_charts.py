@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from dashboard.charts import HEIGHT, WIDTH, Bar, Part, Series, areas, bars, ceiling, progress, stacked_bars
+from dashboard.bars import Bar, Part, bars, progress
+from dashboard.charts import HEIGHT, WIDTH, Series, areas, ceiling, stacked_bars
 
 
 def parsed(markup: Markup) -> ElementTree.Element:

@@ -6,6 +6,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI, Request
 
+from api.app import make_app
+from api.context import Context
 from api.headers import ALWAYS
 from dashboard.assets import FILES, VERSION
 from dashboard.pages import CSP
@@ -138,13 +140,15 @@ async def test_what_is_not_there_is_a_page_for_a_person_and_a_document_for_a_pro
         assert answer.headers["content-security-policy"] == ALWAYS["content-security-policy"]
 
 
-async def test_a_mistake_of_ours_is_a_page_too(app: FastAPI, stranger: Browser) -> None:
+async def test_a_mistake_of_ours_is_a_page_too(parts: Context) -> None:
+    app = make_app(parts)
+
     @app.get("/broken")
     async def broken(request: Request) -> None:
         raise ZeroDivisionError
 
     broken.__module__ = "dashboard.broken"
-    answer = await stranger.get("/broken")
+    answer = await Browser(app).get("/broken")
 
     assert (answer.status_code, answer.headers["content-type"]) == (500, "text/html; charset=utf-8")
     assert answer.headers["content-security-policy"] == CSP

@@ -12,6 +12,7 @@ from api.polling import now
 from imagemill.domain.item import Problem
 from imagemill.domain.job import Counts, Hold
 from imagemill.domain.places import file_key, thumbnail_key
+from imagemill.domain.renditions import Copy
 from tests.fakes.engine import MemoryEngine
 from tests.fakes.store import MemoryStore
 from tests.unit.dashboard.browser import HOST, Browser
@@ -336,6 +337,23 @@ async def test_an_input_is_shown_where_it_is_a_file_of_the_tenant(
     assert (answers[0].headers["content-type"], answers[0].content) == ("image/png", PICTURE)
     assert "shop.example/vase.png" in text
     assert "signature" not in text
+
+
+async def test_an_item_s_copies_are_links(
+    browser: Browser, engine: MemoryEngine, control: MemoryStore, delivery: MemoryStore
+) -> None:
+    item = planned(0, "mug")
+    made = result(item)
+    made.images[0].renditions["shop"] = Copy(key="shop.webp", width=4, height=4, format="webp")
+    keep(control, delivery, [item], [made])
+    delivery._keep("shop.webp", b"small", "text/html", {})
+    engine.summaries[JOB] = summary("completed", items=1, chunks=1, ended=progress(succeeded=1))
+    text = (await browser.get(f"/jobs/{JOB}/items/mug")).text
+    link = re.search(r'<a href="([^"]*)">shop</a> \(4 × 4, webp\)', text)  # noqa: RUF001 - as it is printed
+
+    assert link
+    answer = await browser.get(link.group(1).replace("&amp;", "&"))
+    assert (answer.content, answer.headers["content-type"]) == (b"small", "image/webp")
 
 
 async def test_an_item_has_its_neighbours(

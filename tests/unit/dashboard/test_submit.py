@@ -117,6 +117,14 @@ async def test_what_is_wrong_is_said_and_nothing_is_started(browser: Browser, en
     assert not engine.starts
 
 
+async def test_what_is_wrong_with_templates_is_told_together_with_the_rest(browser: Browser) -> None:
+    typed = {"source": "file", "prompt": "Photo of {{ row.titel }}", "id": "{{ row.sku }}"}
+    page = html.unescape(await press(browser, "go", typed, FEED))
+
+    assert "there is no column 'titel'" in page
+    assert "set a cap" in page
+
+
 async def test_the_enter_key_presses_what_costs_nothing(browser: Browser) -> None:
     page = (await browser.get("/submit")).text
     first = re.search(r'<button name="do" value="(\w+)"', page)

@@ -23,7 +23,8 @@ from api.models import (
     Template,
     VariantBody,
 )
-from api.schedule_models import ScheduleBody, SpecBody
+from api.schedule_models import ScheduleBody
+from api.schedule_spec import LONGEST_JITTER, SpecBody
 from api.schedules import MOST_BACKFILLED
 from api.sharing import A_WEEK
 from docs.build import ROOT
@@ -69,6 +70,7 @@ POOL = JobBody.model_json_schema()["properties"]["pools"]["items"]
         ("method, address and headers on the wire | 64 KiB", limits.HEAD_BYTES / KIB),
         ("time for them to come | 30 s", limits.HEAD_SECONDS),
         ("JSON body | 32 MiB", limits.JSON_BYTES / MIB),
+        ("the dashboard's submit form, with its feed | 64 MiB", limits.limit_of("/submit") / MIB),
         ("silence within a body | 60 s", limits.GAP_SECONDS),
         ("average speed of a body, after a minute | 8 KiB a second", limits.SLOWEST / KIB),
         ("`Idempotency-Key` | 255 characters", idempotency_key()),
@@ -104,7 +106,7 @@ POOL = JobBody.model_json_schema()["properties"]["pools"]["items"]
         ("cron expressions | 20", most(SpecBody, "cron")),
         ("calendars | 20", most(SpecBody, "calendars")),
         ("between two of its times | 60 s at least", LEAST_APART),
-        ("jitter | 86,400 s", schedule_models.LONGEST_JITTER),
+        ("jitter | 86,400 s", LONGEST_JITTER),
         ("catch-up | 31,622,400 s", schedule_models.MOST_CATCHUP),
         ("runs of its own | 1,000,000", schedule_models.MOST_RUNS),
         ("times of a backfill | 1,000", MOST_BACKFILLED),
