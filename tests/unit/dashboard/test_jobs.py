@@ -447,3 +447,17 @@ async def test_an_item_is_found_whatever_its_id_is(
         assert f"<h1>{custom_id}</h1>" in item.text, custom_id
         assert image.content == PICTURE, custom_id
     assert (await browser.get(f"/jobs/{JOB}/items/?at=0.{len(ODD)}")).status_code == 404
+
+
+@pytest.mark.parametrize("value", ["west berlin, 2", 'a "b" c', "C:\\feeds", "c=d", MARKUP, "", " \t"])
+async def test_a_tag_leads_to_the_jobs_that_have_it(
+    browser: Browser, engine: MemoryEngine, value: str
+) -> None:
+    engine.summaries[JOB] = summary(metadata={"feed no": value})
+    page = (await browser.get(f"/jobs/{JOB}")).text
+    [tag] = re.findall(r'class="tag" href="([^"]*)"', page)
+    found = (await browser.get(html.unescape(tag))).text
+
+    assert f'data-job="{JOB}"' in found
+    engine.summaries[JOB] = summary(metadata={"feed no": f"{value}?"})
+    assert f'data-job="{JOB}"' not in (await browser.get(html.unescape(tag))).text
