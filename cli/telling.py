@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.errors import harmless, one_line
+from cli.errors import CliError, harmless, one_line
 from cli.running import whisper
 from cli.tables import table
 
@@ -67,13 +67,20 @@ async def tell_list(
         if json:
             print_line(entry)
         else:
-            rows.append(row(entry))
+            rows.append(_cells(row, entry))
     if rows:
         for line in table(head, rows, text=text, cut=cut):
             typer.echo(line)
     if not count:
         whisper(none)
     return count
+
+
+def _cells(row: Row, entry: dict[str, Any]) -> Sequence[str]:
+    try:
+        return row(entry)
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError):
+        raise CliError("What was listed is not what Imagemill lists; is the address right?") from None
 
 
 def facts(rows: Iterable[tuple[str, object]]) -> list[str]:

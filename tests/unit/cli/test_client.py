@@ -55,7 +55,7 @@ async def test_an_error_of_somebody_else(body: bytes) -> None:
 
 
 async def test_an_error_whose_places_are_none() -> None:
-    with pytest.raises(Refused, match="^No$"):
+    with pytest.raises(Refused, match=r"^No$"):
         await status(answer({"title": "No", "errors": 7}, 404))
 
 

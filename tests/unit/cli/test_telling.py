@@ -1,12 +1,16 @@
 """What strangers wrote, on a terminal: it is shown, and does nothing."""
 
+from collections.abc import AsyncIterator
+from typing import Any
+
 import pytest
 
 from cli.answers import InvalidRow, InvalidRows
-from cli.errors import MARK, harmless, one_line
+from cli.errors import MARK, CliError, harmless, one_line
+from cli.jobs.listing import HEAD, _row
 from cli.show import row_words
 from cli.tables import table
-from cli.telling import facts, tell
+from cli.telling import facts, tell, tell_list
 
 FORGED = "mug\nsku-2  succeeded  $0.00\x1b[31m\x9b2J\u202e\u2028"
 
@@ -29,3 +33,12 @@ def test_a_bad_row_is_one_line() -> None:
 def test_sentences_keep_their_lines() -> None:
     assert harmless("one\n  two\u202e") == f"one\n  two{MARK}"
     assert one_line("one\n\ttwo") == "one  two"
+
+
+@pytest.mark.parametrize("entry", [{}, {"id": None}, {"id": "job_1", "items": 3}])
+async def test_what_is_listed_is_what_it_should_be(entry: dict[str, Any]) -> None:
+    async def entries() -> AsyncIterator[dict[str, Any]]:
+        yield entry
+
+    with pytest.raises(CliError, match="not what Imagemill lists"):
+        await tell_list(entries(), HEAD, _row, json=False, text=2, none="There are none.")

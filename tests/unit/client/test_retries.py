@@ -194,7 +194,7 @@ def test_an_error_of_something_else_is_told_as_such(body: str) -> None:
 
 def test_an_error_whose_places_are_none_is_told() -> None:
     service = Scripted(httpx2.Response(404, json={"title": "No", "errors": 7}))
-    with service.client() as client, pytest.raises(NotFound, match="^No$"):
+    with service.client() as client, pytest.raises(NotFound, match=r"^No$"):
         client.jobs.get("job_1")
 
 
