@@ -5,8 +5,11 @@ import re
 from collections.abc import Mapping
 
 import pytest
+from fastapi import FastAPI
 
 from api.models import InvalidRow
+from api.problems import UPLOADS_BUSY
+from api.receiving import Slots
 from dashboard.drafts import Draft
 from imagemill.domain.messages import Estimated, Plan
 from imagemill.domain.places import bad_rows_key, request_key
@@ -240,6 +243,19 @@ async def test_what_only_looks_like_a_number_or_a_letter_is_shown_again(
     assert TYPED["items"] in page or typed["items"] in page
     if "items" in typed:
         assert "line 1 has half of a surrogate pair" in page
+
+
+async def test_only_so_many_large_forms_come_in_at_once(browser: Browser, app: FastAPI) -> None:
+    app.state.slots = Slots(most=1)
+    headers = {"origin": HOST, "x-csrf-token": await browser.word()}
+    large = {"file": ("shop.csv", b"x" * 1_100_000, "text/csv")}
+    with app.state.slots.one("another"):
+        refused = await browser.http.post("/submit/preview", data=TYPED, files=large, headers=headers)
+        small = await browser.http.post("/submit/preview", data=TYPED, headers=headers)
+    answer = await browser.http.post("/submit/preview", data=TYPED, files=large, headers=headers)
+
+    assert refused.status_code == UPLOADS_BUSY.status
+    assert (small.status_code, answer.status_code) == (200, 200)
 
 
 async def test_who_may_only_look_has_no_form_and_is_refused(reader: Browser, engine: MemoryEngine) -> None:
