@@ -14,7 +14,7 @@ from cli.running import run
 from cli.service import Url
 from cli.show import estimate_words, items_by_state, uncertain_words
 from cli.tables import table
-from cli.telling import AsJson
+from cli.telling import AsJson, pour
 
 HEAD = ("Model", "State", "Items", "Images", "Settled", "Written off", "Uncertain")
 Items = Annotated[bool, typer.Option("--items", help="Also each item, with what became of its calls.")]
@@ -28,8 +28,7 @@ def report(job: JobId, *, items: Items = False, json: AsJson = False, url: Url =
 async def _json(client: Client, job: str, items: bool) -> int:
     """Piece by piece, as it is written: with its items it may be long."""
     query = {"items": "true"} if items else {}
-    async for piece in client.stream(f"/v1/jobs/{job}/report", query):
-        typer.echo(piece, nl=False)
+    await pour(client.stream(f"/v1/jobs/{job}/report", query))
     typer.echo()
     return 0
 

@@ -1,5 +1,6 @@
 """Answers on standard output: lines for people, or JSON for programs, and nothing else there."""
 
+import codecs
 import json as json_text
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -37,6 +38,17 @@ def print_json(document: dict[str, Any]) -> None:
 def print_line(document: dict[str, Any]) -> None:
     """One of several JSON documents, in its own line; at once, since a pipe is read meanwhile."""
     typer.echo(json_text.dumps(document, ensure_ascii=sys.stdout.isatty()))
+    sys.stdout.flush()
+
+
+async def pour(pieces: AsyncIterator[bytes]) -> None:
+    """Prints a long answer as it comes; on a terminal, without what could steer it."""
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+    async for piece in pieces:
+        if sys.stdout.isatty():
+            typer.echo(harmless(decode(piece).replace("\r", "")), nl=False)
+        else:
+            sys.stdout.buffer.write(piece)
     sys.stdout.flush()
 
 

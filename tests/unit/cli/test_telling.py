@@ -1,5 +1,6 @@
 """What strangers wrote, on a terminal: it is shown, and does nothing."""
 
+import io
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,7 +11,7 @@ from cli.errors import MARK, CliError, harmless, one_line
 from cli.jobs.listing import HEAD, _row
 from cli.show import row_words
 from cli.tables import table
-from cli.telling import facts, tell, tell_list
+from cli.telling import facts, pour, tell, tell_list
 
 FORGED = "mug\nsku-2  succeeded  $0.00\x1b[31m\x9b2J\u202e\u2028"
 
@@ -42,3 +43,21 @@ async def test_what_is_listed_is_what_it_should_be(entry: dict[str, Any]) -> Non
 
     with pytest.raises(CliError, match="not what Imagemill lists"):
         await tell_list(entries(), HEAD, _row, json=False, text=2, none="There are none.")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+async def test_a_long_answer_steers_no_terminal_and_comes_whole_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    class Out(io.TextIOWrapper):
+        def isatty(self) -> bool:
+            return terminal
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield "ü\x1b[31m\r\n\x9b2J".encode()[:1]
+        yield "ü\x1b[31m\r\n\x9b2J".encode()[1:]
+
+    monkeypatch.setattr("sys.stdout", Out(raw := io.BytesIO(), encoding="utf-8"))
+    await pour(pieces())
+
+    assert raw.getvalue().decode() == (f"ü{MARK}[31m\n{MARK}2J" if terminal else "ü\x1b[31m\r\n\x9b2J")
