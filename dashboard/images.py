@@ -1,6 +1,7 @@
 """Images and thumbnails from the dashboard's own origin, so that its pages load nothing from elsewhere."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -13,7 +14,9 @@ from api.status import check_id
 from dashboard.items import Asked, input_of, item_page
 from dashboard.viewer import Parts, Picturing, seals_of
 from imagemill.domain.errors import ObjectMissing
-from imagemill.domain.places import file_key, thumbnail_key
+from imagemill.domain.item import ItemResult
+from imagemill.domain.lines import from_lines
+from imagemill.domain.places import file_key, results_key, thumbnail_key
 from imagemill.ports import ObjectStore
 from imagemill.sniff import CONTENT_TYPES, UNKNOWN
 
@@ -23,6 +26,8 @@ CSP = "default-src 'none'; sandbox; frame-ancestors 'none'"
 FOR_GOOD = "private, max-age=31536000, immutable"
 FOR_NOW = "private, max-age=60"
 ENOUGH_TO_TELL = 12
+LOOKED_THROUGH = 64 * 1024
+"""Bytes of results in which a job's first picture is looked for."""
 
 router = APIRouter()
 
@@ -53,6 +58,27 @@ async def image(
     except Problem:
         # Made a moment later than the image, or never; what stands in for it is not kept for good.
         return await stream(parts.delivery, key, form, keep=FOR_NOW)
+
+
+@router.get("/jobs/{job}/cover")
+async def cover(*, job: str, viewer: Picturing, parts: Parts) -> Response:
+    """The first picture of a job that has ended, small: what it is known by in a list. 204: it has none."""
+    check_id(job)
+    key = await _first_image(parts.control, viewer.tenant, job)
+    with suppress(Problem):
+        if key:
+            return await stream(parts.delivery, thumbnail_key(key), "webp")
+    return Response(status_code=204, headers={"Cache-Control": FOR_NOW})
+
+
+async def _first_image(control: ObjectStore, tenant: str, job: str) -> str | None:
+    """Of the first items of the first chunk's results; nothing is read of the rest."""
+    try:
+        start = await control.start_of(results_key(tenant, job, 0), LOOKED_THROUGH)
+    except ObjectMissing:
+        return None
+    whole = start.split(b"\n")[:-1]
+    return next((each.images[0].key for each in from_lines(ItemResult, whole) if each.images), None)
 
 
 @router.get("/jobs/{job}/items/{custom_id:path}/inputs/{n:number}")

@@ -61,6 +61,11 @@ class Row:
         return self.state in ENDED
 
     @property
+    def has_cover(self) -> bool:
+        """Is there a picture to know it by? Results are kept once a chunk has ended."""
+        return self.ended and bool(self.items and self.items.succeeded)
+
+    @property
     def items(self) -> ItemCounts | None:
         """Its counts, if they are known."""
         return self.status.items if self.status else self.line.items

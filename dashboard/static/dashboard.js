@@ -28,6 +28,9 @@ if (form && button) {
   });
 }
 
+// On a narrow screen the page that one is on may be out of sight in the row of pages.
+document.querySelector(".nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 const UNITS = [
   [60, 1, "second"], [3600, 60, "minute"], [86400, 3600, "hour"],
   [30 * 86400, 86400, "day"], [365 * 86400, 30 * 86400, "month"], [Infinity, 365 * 86400, "year"],

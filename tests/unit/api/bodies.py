@@ -11,3 +11,11 @@ BODY: dict[str, Any] = {
     "items": [ITEM],
     "budget": {"limit_usd": "5.00"},
 }
+
+SCHEDULE = "sched_" + "1" * 26
+"""An id: what is none is no address, key or not."""
+
+
+def filled(path: str) -> str:
+    """A path of the document with something in the place of each parameter."""
+    return path.replace("{schedule}", SCHEDULE).replace("{", "").replace("}", "")

@@ -24,6 +24,7 @@ from api.problems import (
     problems,
 )
 from docs.build import errors_page
+from tests.unit.api.bodies import filled
 
 DOCUMENT = make_app().openapi()
 BROWSER = {"accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
@@ -50,7 +51,7 @@ async def test_what_the_document_says_of_keys_is_true(
     http: httpx2.AsyncClient, method: str, path: str, operation: dict[str, Any]
 ) -> None:
     http.headers.pop("authorization")
-    answer = await http.request(method, path.replace("{", "").replace("}", ""))
+    answer = await http.request(method, filled(path))
 
     assert (operation.get("security") == []) == (not path.startswith(KEYED))
     assert (answer.status_code == 401) == path.startswith(KEYED)

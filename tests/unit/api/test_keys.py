@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import itertools
 import logging
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -29,7 +28,7 @@ from imagemill.settings import ServiceSettings
 from imagemill.tenants import Tenants
 from tests.fakes.engine import MemoryEngine
 from tests.fakes.store import MemoryStore
-from tests.unit.api.bodies import ADMIN, BODY, ITEM, KEY
+from tests.unit.api.bodies import ADMIN, BODY, ITEM, KEY, filled
 
 SECRET = "0123456789abcdef"
 KEYS = {
@@ -268,7 +267,7 @@ def routes() -> Iterator[tuple[str, str]]:
     for path, operations in make_app().openapi()["paths"].items():
         for method in operations:
             if path.startswith("/v1"):
-                yield method.upper(), re.sub(r"\{[^}]*\}", "x", path)
+                yield method.upper(), filled(path)
 
 
 @pytest.mark.parametrize(("method", "path"), list(routes()))

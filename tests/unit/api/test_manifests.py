@@ -109,7 +109,7 @@ async def test_bad_rows_of_others_are_not_found(http: httpx2.AsyncClient, contro
 async def test_a_known_feed_brings_its_templates_which_are_written_down(
     http: httpx2.AsyncClient, control: MemoryStore
 ) -> None:
-    await control.put(file_key("t", FILE), gzip.compress(b"Handle,Title\na,Chair\n"))
+    await control.put(file_key("t", FILE), gzip.compress(b"Handle,Title\na,Chair\n", mtime=0))
     said = {"format": "shopify-products", "id": None, "prompt": None}
     stored = await submitted(http, control, **said)
     own = await submitted(http, control, **said | {"prompt": "{{ row.Title }}"})
@@ -136,7 +136,12 @@ async def test_plain_rows_need_templates(http: httpx2.AsyncClient, form: str) ->
         (b"sku\n1\n", {"format": "shopify-variants"}, "line 1", "a column 'Handle'"),
         (b"<html/>", {"format": "merchant-xml"}, "line 1", "rss or feed"),
         (b"id,text\n\xd6l,x\n", {}, "line 2", "windows-1252"),
-        (gzip.compress(b"id,text\n")[:8] + b"xxxxxx", {}, "manifest", "the gzip is cut off or damaged"),
+        (
+            gzip.compress(b"id,text\n", mtime=0)[:8] + b"xxxxxx",
+            {},
+            "manifest",
+            "the gzip is cut off or damaged",
+        ),
         (b"id,text\n", {"encoding": "latin-9"}, "/manifest/encoding", "windows-1252"),
         (b"id,text\n", {"prompt": "{" * 20_000}, "/manifest/prompt", "not a Liquid template"),
     ],

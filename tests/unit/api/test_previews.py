@@ -65,7 +65,7 @@ class StuckTemplating:
         (XML, "merchant-xml"),
         (b"id\ttitle\n1\tChair\n", "merchant-tsv"),
         (b'{"sku": 1}\n', "jsonl"),
-        (gzip.compress(SHOP), "shopify-products"),
+        (gzip.compress(SHOP, mtime=0), "shopify-products"),
         (b"", "csv"),
     ],
 )

@@ -11,7 +11,8 @@ from api.events import event_id
 from api.polling import now
 from imagemill.domain.item import Problem
 from imagemill.domain.job import Counts, Hold
-from imagemill.domain.places import file_key, thumbnail_key
+from imagemill.domain.lines import to_lines
+from imagemill.domain.places import file_key, results_key, thumbnail_key
 from imagemill.domain.renditions import Copy
 from tests.fakes.engine import MemoryEngine
 from tests.fakes.store import MemoryStore
@@ -300,6 +301,34 @@ async def test_a_thumbnail_is_shown_as_soon_as_there_is_one(
     assert (after.content, after.headers["content-type"]) == (b"small", "image/webp")
     assert after.headers["cache-control"].endswith("immutable")
     assert whole.content == PICTURE
+
+
+async def test_an_ended_job_is_known_by_its_first_picture(
+    browser: Browser, engine: MemoryEngine, control: MemoryStore, delivery: MemoryStore
+) -> None:
+    items = [planned(0, "mug"), planned(1, "jug")]
+    results = [result(items[0], "blocked"), result(items[1])]
+    keep(control, delivery, items, results)
+    cover = f"/jobs/{JOB}/cover"
+    before = await browser.get(cover)
+    delivery._keep(thumbnail_key(results[1].images[0].key), b"small", "text/html", {})
+    after = await browser.get(cover)
+    control._keep(results_key("t", JOB, 0), to_lines(results[:1]), "text/html", {})
+
+    assert (before.status_code, before.headers["cache-control"]) == (204, "private, max-age=60")
+    assert (after.content, after.headers["content-type"]) == (b"small", "image/webp")
+    assert after.headers["cache-control"].endswith("immutable")
+    assert (await browser.get(cover)).status_code == 204, "none of its items has a picture"
+    assert (await browser.get("/jobs/job_of_nobody/cover")).status_code == 204
+
+
+async def test_the_list_shows_what_ended_jobs_are_known_by(
+    browser: Browser, engine: MemoryEngine, control: MemoryStore, delivery: MemoryStore
+) -> None:
+    engine.summaries[JOB] = summary("running", ended=progress(succeeded=1))
+    assert "/cover" not in (await browser.get("/jobs")).text
+    ended_job(engine, control, delivery, "mug")
+    assert f'src="/jobs/{JOB}/cover"' in (await browser.get(f"/jobs-live?job={JOB}")).text
 
 
 async def test_the_word_of_an_image_opens_it_to_its_tenant_alone(

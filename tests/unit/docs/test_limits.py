@@ -53,8 +53,11 @@ def idempotency_key() -> int:
     return next(int(each.max_length) for each in said.metadata if hasattr(each, "max_length"))
 
 
+PATHS = make_app().openapi()["paths"]
+
+
 def page_limit(path: str) -> int:
-    parameters = make_app().openapi()["paths"][path]["get"]["parameters"]
+    parameters = PATHS[path]["get"]["parameters"]
     return int(next(each for each in parameters if each["name"] == "limit")["schema"]["maximum"])
 
 
