@@ -29,7 +29,9 @@ if (form && button) {
 }
 
 // On a narrow screen the page that one is on may be out of sight in the row of pages.
-document.querySelector(".nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+const here = document.querySelector(".nav [aria-current]");
+const row = here?.closest("ul");
+if (row) row.scrollLeft = here.offsetLeft - row.offsetLeft - (row.clientWidth - here.offsetWidth) / 2;
 
 const UNITS = [
   [60, 1, "second"], [3600, 60, "minute"], [86400, 3600, "hour"],
