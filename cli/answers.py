@@ -153,6 +153,7 @@ class Item(BaseModel):
     variant: str | None = None
     state: str
     images: list[Image]
+    reused_from: dict[str, Any] | None = None
 
 
 class ItemPage(BaseModel):

@@ -7,9 +7,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from cli.answers import Job
-from cli.errors import harmless
+from cli.errors import one_line
 from cli.money import dollars
 from cli.progress import coloured
 from cli.reading import Told
@@ -94,7 +95,7 @@ class Row:
         )
 
 
-def _cells(key: str, job: Job | None, *, cap: bool) -> list[str | ProgressBar]:
+def _cells(key: str, job: Job | None, *, cap: bool) -> list[str | Text | ProgressBar]:
     """A row: what it is, state, bar, items, money, pace, what is left."""
     if job is None:
         return [key, "…", "", "", "", "", ""]
@@ -102,7 +103,7 @@ def _cells(key: str, job: Job | None, *, cap: bool) -> list[str | ProgressBar]:
     spent = dollars(job.cost.spent) + (f" of {dollars(job.cost.limit_usd)}" if cap else "")
     pace = "" if job.images_per_minute is None or job.ended else f"{job.images_per_minute:,.0f}/min"
     return [
-        _escaped(job.name or key),
+        Text(one_line(job.name or key)),
         coloured(job),
         ProgressBar(total=job.items.total or 1, completed=job.items.done, finished_style="green"),
         f"{job.items.done:,}{of}",
@@ -112,14 +113,9 @@ def _cells(key: str, job: Job | None, *, cap: bool) -> list[str | ProgressBar]:
     ]
 
 
-def _left(job: Job) -> str:
+def _left(job: Job) -> str | Text:
     if job.hold is not None:
-        return f"[yellow]{_escaped(job.hold.code)}[/]"
+        return Text(one_line(job.hold.code), style="yellow")
     if job.ended:
         return f"took {duration(job.seconds or 0)}"
     return "" if job.seconds_left is None else duration(job.seconds_left)
-
-
-def _escaped(text: str) -> str:
-    """Text that is neither markup nor steers a terminal."""
-    return harmless(text).replace("[", "\\[").replace("\n", " ")

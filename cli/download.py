@@ -12,6 +12,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import urlsplit
@@ -23,7 +24,7 @@ from cli.downloads import Downloads, Expired
 from cli.errors import CliError
 from cli.fetch import fetch, fetch_rendition, scratch_for
 from cli.jobs.items import item_path
-from cli.naming import Clash, Names, Pattern, Shot
+from cli.naming import Clash, Names, Pattern, Shot, identity, usual_name
 from cli.patience import STUBBORN, patiently
 from cli.places import RESULTS, UnsafeKey, holds, name_within, place_below
 
@@ -128,6 +129,7 @@ class Download:
         self._names = None if wanted.pattern is None else Names(wanted.pattern)
         self._account = Account()
         self._had: dict[str, str] = {}
+        self._taken: dict[bytes, bytes] = {}
         self._place = Place()
 
     async def run(self) -> Account:
@@ -179,19 +181,19 @@ class Download:
             place.items += len(page.data)
             settled = settled and None not in lines and not self._account.failed
             if last or settled:
-                self._write(results, page, lines)
+                self._write(results, page, lines, place.items - len(page.data))
             if settled and page.last:
                 self._place = Place(page.last, place.items)
         return last
 
-    def _write(self, results: BinaryIO, page: ItemPage, lines: list[str | None]) -> None:
-        for raw, line in zip(page.data, lines, strict=True):
+    def _write(self, results: BinaryIO, page: ItemPage, lines: list[str | None], before: int) -> None:
+        for index, (raw, line) in enumerate(zip(page.data, lines, strict=True), before + 1):
             if line is None:
                 continue
             results.write(line.encode() + b"\n")
             self._account.states[raw["state"]] = self._account.states.get(raw["state"], 0) + 1
-            for image in raw["images"]:
-                self._had.pop(image["key"], None)
+            for n in range(1, len(raw["images"]) + 1):
+                self._had.pop(identity(index, n), None)
 
     async def _pages(self, page: ItemPage, place: Place) -> AsyncIterator[ItemPage]:
         yield page
@@ -232,20 +234,19 @@ class Download:
 
     async def _image(self, shot: Shot) -> str | None:
         """Where the image lies within the folder; None if it could not be had."""
-        key = shot.image.key
-        if key in self._had:
-            return self._had[key]
+        if shot.identity in self._had:  # not by its key: an image that is reused answers several items
+            return self._had[shot.identity]
         try:
             async with self._turns:
-                self._had[key] = await self._take(shot)
+                self._had[shot.identity] = await self._take(shot)
         except (CliError, OSError) as error:
             why = (error.strerror if isinstance(error, OSError) else None) or str(error)
-            self._account.failed.append((key, why))
+            self._account.failed.append((shot.image.key, why))
             return None
         finally:
             self._on_image()
         self._account.formats.add(shot.image.format)
-        return self._had[key]
+        return self._had[shot.identity]
 
     async def _take(self, shot: Shot) -> str:
         if shot.rendition is not None:
@@ -265,11 +266,15 @@ class Download:
     def _name(self, shot: Shot) -> PurePosixPath:
         if self._names is not None:
             return self._names.claim(shot)
-        name = name_within(self._job, shot.image.key)
-        if shot.rendition is None:
-            return name
-        # As its own kind of image, beside the original.
-        return name.with_name(f"{name.stem}.{_flat(shot.rendition)}{shot.suffix}")
+        reused = shot.item.reused_from is not None
+        name = usual_name(shot) if reused else name_within(self._job, shot.image.key)
+        if shot.rendition is not None:  # as its own kind of image, beside the original
+            name = name.with_name(f"{name.stem}.{_flat(shot.rendition)}{shot.suffix}")
+        # By hashes: there may be a million of them.
+        mark, key = (blake2b(text.encode(), digest_size=16).digest() for text in (str(name), shot.image.key))
+        if self._taken.setdefault(mark, key) != key:
+            raise Clash(f"{name} would be the name of two images: name them with --as")
+        return name
 
     async def _original(self, shot: Shot, place: Path) -> None:
         try:

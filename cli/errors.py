@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from cli.exits import AWAY, USAGE, WRONG
 
 SPACES = " \n\t"
+STEERING = ("Cc", "Cs", "Zl", "Zp")
+TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+MARK = "\N{REPLACEMENT CHARACTER}"
 
 
 class CliError(Exception):
@@ -55,10 +58,19 @@ def problem_text(title: str, detail: str, errors: Sequence[tuple[str, str]] = ()
 
 
 def harmless(text: str) -> str:
-    """Text without characters that could steer a terminal: details quote what strangers wrote."""
-    return "".join(
-        character
-        if character in SPACES or unicodedata.category(character) != "Cc"
-        else "\N{REPLACEMENT CHARACTER}"
-        for character in text
+    """Text without characters that could steer a terminal: details quote what strangers wrote.
+
+    Nor such that turn the direction of writing around: what stands there would read as something else.
+    """
+    return "".join(character if _is_harmless(character) else MARK for character in text)
+
+
+def one_line(text: str) -> str:
+    """The same for a name within a line, which must not begin a line of its own."""
+    return "".join(" " if character in SPACES else character for character in harmless(text))
+
+
+def _is_harmless(character: str) -> bool:
+    return character in SPACES or (
+        unicodedata.category(character) not in STEERING and character not in TURNING
     )

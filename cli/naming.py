@@ -28,6 +28,7 @@ NUMBERS = ("n", "index")
 NO_VARIANT = "default"
 LONGEST = 255
 """So many bytes a name may have in nearly every file system."""
+LONGEST_FOLDER = 150
 
 ENDINGS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp", ".avif": "avif"}
 
@@ -57,7 +58,25 @@ class Shot:
     @property
     def identity(self) -> str:
         """What tells it from all others."""
-        return f"{self.index}/{self.n}"
+        return identity(self.index, self.n)
+
+
+def identity(index: int, n: int) -> str:
+    """What tells the n-th image of an item from all others; both count from 1."""
+    return f"{index}/{n}"
+
+
+def usual_name(shot: Shot) -> PurePosixPath:
+    """As images are named in the bucket where a job says nothing else.
+
+    An image that is reused lies below the job that bought it, under the name that it had there.
+    """
+    folder = safe = _flat(shot.item.custom_id)
+    if safe != shot.item.custom_id or len(safe.encode()) > LONGEST_FOLDER:
+        short = hashlib.sha256(shot.item.custom_id.encode()).hexdigest()[:8]
+        folder = f"{safe.encode()[:LONGEST_FOLDER].decode(errors='ignore')}-{short}"
+    variant = f"{_flat(shot.item.variant)}-" if shot.item.variant else ""
+    return PurePosixPath(folder, f"{variant}{shot.n}{shot.suffix}")
 
 
 class Pattern:

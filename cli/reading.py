@@ -47,7 +47,7 @@ def document(answer: httpx2.Response) -> dict[str, Any]:
         return {}
     try:
         found = json.loads(answer.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise _foreign(answer)
@@ -83,13 +83,14 @@ def _problem(answer: httpx2.Response) -> tuple[str, object]:
     plain = f"The service answered {answer.status_code} {answer.reason_phrase}".rstrip()
     try:
         body = answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return plain, None
     if not isinstance(body, dict) or not isinstance(body.get("title"), str):
         return plain, None
+    places = body.get("errors")
     errors = [
         (str(each.get("pointer", "/")), str(each.get("detail", "")))
-        for each in body.get("errors") or []
+        for each in (places if isinstance(places, list) else [])
         if isinstance(each, dict)
     ]
     return problem_text(body["title"], str(body.get("detail") or ""), errors), body.get("type")

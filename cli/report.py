@@ -7,14 +7,14 @@ import typer
 
 from cli.answers import Drift, ItemBill, Report
 from cli.client import Client
-from cli.errors import harmless
+from cli.errors import harmless, one_line
 from cli.ids import JobId
 from cli.money import dollars
 from cli.running import run
 from cli.service import Url
 from cli.show import estimate_words, items_by_state, uncertain_words
 from cli.tables import table
-from cli.telling import AsJson
+from cli.telling import AsJson, pour
 
 HEAD = ("Model", "State", "Items", "Images", "Settled", "Written off", "Uncertain")
 Items = Annotated[bool, typer.Option("--items", help="Also each item, with what became of its calls.")]
@@ -28,8 +28,7 @@ def report(job: JobId, *, items: Items = False, json: AsJson = False, url: Url =
 async def _json(client: Client, job: str, items: bool) -> int:
     """Piece by piece, as it is written: with its items it may be long."""
     query = {"items": "true"} if items else {}
-    async for piece in client.stream(f"/v1/jobs/{job}/report", query):
-        typer.echo(piece, nl=False)
+    await pour(client.stream(f"/v1/jobs/{job}/report", query))
     typer.echo()
     return 0
 
@@ -70,10 +69,10 @@ def item_lines(item: ItemBill) -> Iterator[str]:
     name = item.custom_id if item.variant is None else f"{item.custom_id} {item.variant}"
     unknown = f", {dollars(item.uncertain_usd)} of it uncertain" if item.uncertain_usd else ""
     why = f": {item.error.detail}" if item.error else ""
-    yield harmless(f"{name}  {item.state}  {dollars(item.cost_usd)}{unknown}{why}")
+    yield one_line(f"{name}  {item.state}  {dollars(item.cost_usd)}{unknown}{why}")
     for attempt in item.attempts:
         more = "".join(f"  {word}" for word in (attempt.code, attempt.request_id) if word)
-        yield harmless(
+        yield one_line(
             f"  {attempt.outcome} {dollars(attempt.cost_usd)} of {dollars(attempt.reserved_usd)}{more}"
         )
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from cli.answers import Estimate, InvalidRows, Job, Report
-from cli.errors import harmless
+from cli.errors import harmless, one_line
 from cli.holds import hold_words
 from cli.money import dollars
 
@@ -52,7 +52,7 @@ def status_rows(job: Job) -> Iterator[tuple[str, str]]:
     """The status of a job as names and values."""
     yield "Job", job.id
     if job.name:
-        yield "Name", harmless(job.name)
+        yield "Name", one_line(job.name)
     yield "State", job.state
     yield "Items", items_by_state(job)
     if job.items.reused:
@@ -107,7 +107,7 @@ def row_words(rows: InvalidRows, shown: int = SHOWN_ROWS) -> Iterator[str]:
     """The first of the bad rows, and how many more there are."""
     for row in rows.first[:shown]:
         place = f"line {row.line}" if row.line is not None else row.custom_id
-        yield harmless(f"{place}: {row.detail}")
+        yield one_line(f"{place}: {row.detail}")
     if rows.count > shown:
         yield f"… and {rows.count - shown:,} more"
 

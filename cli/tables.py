@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator, Sequence
 
-from cli.errors import harmless
+from cli.errors import one_line
 
 WIDTH = 80
 GAP = "  "
@@ -16,7 +16,7 @@ def table(
 
     The column `cut` is made narrower where the whole would be wider than 80, or than a narrower terminal.
     """
-    cells = [[harmless(cell) for cell in row] for row in (head, *rows)]
+    cells = [[one_line(cell) for cell in row] for row in (head, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     over = sum(widths) + len(GAP) * (len(widths) - 1) - _width()
     widths[cut] = max(len(head[cut]), widths[cut] - max(0, over))

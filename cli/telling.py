@@ -1,5 +1,6 @@
 """Answers on standard output: lines for people, or JSON for programs, and nothing else there."""
 
+import codecs
 import json as json_text
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -7,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.errors import harmless
+from cli.errors import CliError, harmless, one_line
 from cli.running import whisper
 from cli.tables import table
 
@@ -24,7 +25,7 @@ def tell(document: dict[str, Any], lines: Iterable[str], *, json: bool) -> None:
         print_json(document)
         return
     for line in lines:
-        typer.echo(line)
+        typer.echo(harmless(line))
 
 
 def print_json(document: dict[str, Any]) -> None:
@@ -37,6 +38,17 @@ def print_json(document: dict[str, Any]) -> None:
 def print_line(document: dict[str, Any]) -> None:
     """One of several JSON documents, in its own line; at once, since a pipe is read meanwhile."""
     typer.echo(json_text.dumps(document, ensure_ascii=sys.stdout.isatty()))
+    sys.stdout.flush()
+
+
+async def pour(pieces: AsyncIterator[bytes]) -> None:
+    """Prints a long answer as it comes; on a terminal, without what could steer it."""
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+    async for piece in pieces:
+        if sys.stdout.isatty():
+            typer.echo(harmless(decode(piece).replace("\r", "")), nl=False)
+        else:
+            sys.stdout.buffer.write(piece)
     sys.stdout.flush()
 
 
@@ -67,7 +79,7 @@ async def tell_list(
         if json:
             print_line(entry)
         else:
-            rows.append(row(entry))
+            rows.append(_cells(row, entry))
     if rows:
         for line in table(head, rows, text=text, cut=cut):
             typer.echo(line)
@@ -76,8 +88,15 @@ async def tell_list(
     return count
 
 
+def _cells(row: Row, entry: dict[str, Any]) -> Sequence[str]:
+    try:
+        return row(entry)
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError):
+        raise CliError("What was listed is not what Imagemill lists; is the address right?") from None
+
+
 def facts(rows: Iterable[tuple[str, object]]) -> list[str]:
     """Names and values, a line each; values that are nothing are left out."""
     said = [(name, str(value)) for name, value in rows if value not in (None, "")]
     width = max((len(name) for name, _ in said), default=0) + 2
-    return [harmless(f"{name:<{width}}{value}") for name, value in said]
+    return [one_line(f"{name:<{width}}{value}") for name, value in said]

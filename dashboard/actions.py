@@ -15,6 +15,7 @@ from api.problems import Problem
 from api.retry import RetryBody, retry_job
 from api.sharing import share_job
 from api.status import status_of, summary_of
+from dashboard.drafts import usd
 from dashboard.pages import page, then
 from dashboard.standing import Standing
 from dashboard.viewer import Change, Changing, Looking, Parts
@@ -55,7 +56,7 @@ async def cancel(request: Request, job: str, change: Changing, parts: Parts) -> 
 @router.post("/jobs/{job}/cap")
 async def change_cap(request: Request, job: str, change: Changing) -> Response:
     """Another cap; raised, it ends a hold by the budget."""
-    cap = change.text("limit_usd").removeprefix("$").replace(",", "")
+    cap = usd(change.text("limit_usd"))
     patch = {"budget": {"limit_usd": cap}}
     return await _change(request, job, change, patch, f"The cap is now {_in_words(cap)}.")
 
@@ -84,7 +85,7 @@ async def retry(request: Request, job: str, change: Changing, parts: Parts) -> R
     """A new job of the items that this one did not get."""
     tenant = change.viewer.tenant
     said = {
-        "limit_usd": change.text("limit_usd").removeprefix("$").replace(",", ""),
+        "limit_usd": usd(change.text("limit_usd")),
         "states": [str(state) for state in change.form.getlist("states")],
         "once": change.text("once")[:100] or secrets.token_urlsafe(16),
     }

@@ -7,7 +7,7 @@ is wrong is told by field, so that it can be said beside it.
 import json
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -171,15 +171,17 @@ class Draft:
             said["renditions"] = [_rendition(row) for row in self.renditions]
         return said
 
-    def body(self, *, cap: str | None = None) -> JobBody:
-        """The submission. Raises Wrong: it is none; says by field what is missing."""
-        return JobBody.model_validate(self.raw(cap=cap))
+    def body(self, *, cap: str | None = None, more: Callable[[dict[str, Any]], Any] = dict) -> JobBody:
+        """The submission. Raises ValidationError: it is none; says by field what is missing."""
+        return JobBody.model_validate(more(self.raw(cap=cap)))
 
 
-def read(draft: Draft, faults: Faults, *, cap: str | None = None) -> JobBody | None:
-    """The submission of a draft; None: it is none, and the faults say why."""
+def read(
+    draft: Draft, faults: Faults, *, cap: str | None = None, more: Callable[[dict[str, Any]], Any] = dict
+) -> JobBody | None:
+    """The submission of a draft; None: it is none, and the faults say why. ``more`` adds to it first."""
     try:
-        return draft.body(cap=cap)
+        return draft.body(cap=cap, more=more)
     except ValidationError as error:
         for fault in error.errors():
             place = "".join(f"/{part}" for part in fault["loc"])
@@ -219,6 +221,9 @@ def _item_of(number: int, line: str) -> dict[str, Any]:
         return {"custom_id": name.strip(), "prompt": prompt.strip()} if tab else _numbered(number, line)
     try:
         item = json.loads(line)
+        json.dumps(item, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ItemsUnread(f"line {number} has half of a surrogate pair, which is no text") from None
     except (ValueError, RecursionError) as error:
         raise ItemsUnread(f"line {number} begins like JSON, but is none: {error}") from None
     return item if isinstance(item, dict) else _numbered(number, line)

@@ -12,6 +12,8 @@ from imagemill.domain.renditions import Copy
 
 TILES = 48
 """On a page."""
+STEPS = (".", "..")
+"""Ids that no address can have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,11 @@ async def gallery_of(
 
 
 def item_path(job: str, custom_id: str) -> str:
-    """The page of an item; its id is one segment, whatever is in it."""
-    return f"/jobs/{job}/items/{quote(custom_id, safe='')}"
+    """The page of an item; its id is one segment, whatever is in it.
+
+    Dots alone would be taken as steps of the path, however they are written: such an item goes by its place.
+    """
+    return f"/jobs/{job}/items/{'' if custom_id in STEPS else quote(custom_id, safe='')}"
 
 
 def query_of(at: str | None, variant: str | None) -> str:

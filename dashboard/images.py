@@ -11,7 +11,7 @@ from api.context import Context
 from api.lookup import item_of, read_path
 from api.problems import NOT_FOUND, Problem
 from api.status import check_id
-from dashboard.items import Asked, input_of
+from dashboard.items import Asked, input_of, item_page
 from dashboard.viewer import Parts, Picturing, seals_of
 from imagemill.domain.errors import ObjectMissing
 from imagemill.domain.item import ItemResult
@@ -40,11 +40,15 @@ async def image(
     viewer: Picturing,
     parts: Parts,
     variant: str | None = None,
+    at: str | None = None,
     of: Annotated[str | None, Query(max_length=4000)] = None,
     size: Literal["thumbnail"] | None = None,
 ) -> Response:
-    """One image, streamed from the store."""
+    """One image, streamed from the store; the page of an item whose id ends like the path of one."""
     check_id(job)
+    if read_path(request, "/jobs/")[1] is None:
+        parts.rates.count(viewer.caller, request.scope)
+        return await item_page(request=request, job=job, viewer=viewer, parts=parts, variant=variant, at=at)
     known = (await seals_of(request)).image_of(viewer.tenant, job, of) if of else None
     key, form = known or await _looked_up(request, parts, viewer.tenant, job, variant)
     if size is None:
@@ -82,8 +86,11 @@ async def input_image(
     *, request: Request, job: str, n: int, viewer: Picturing, parts: Parts, at: str | None = None,
     variant: str | None = None,
 ) -> Response:  # fmt: skip
-    """An image that an item was given, where it is a file that the tenant uploaded."""
-    custom_id, _ = read_path(request, "/jobs/", "inputs")
+    """An image that an item was given, where it is a file that the tenant uploaded; or a page, as above."""
+    custom_id, number = read_path(request, "/jobs/", "inputs")
+    if number is None:
+        parts.rates.count(viewer.caller, request.scope)
+        return await item_page(request=request, job=job, viewer=viewer, parts=parts, variant=variant, at=at)
     reference = await input_of(parts, viewer.tenant, Asked(job, custom_id, variant, at), n)
     key = file_key(viewer.tenant, reference)
     try:

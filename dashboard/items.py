@@ -14,7 +14,7 @@ from api.models import AttemptAnswer, ItemAnswer
 from api.pages import NUMBER, cursor
 from api.problems import NOT_FOUND, Problem
 from api.status import summary_of
-from dashboard.gallery import copy_paths, image_paths, item_path, query_of
+from dashboard.gallery import STEPS, copy_paths, image_paths, item_path, query_of
 from dashboard.pages import page
 from dashboard.viewer import Looking, Parts, seals_of
 from imagemill.domain.errors import explain
@@ -77,9 +77,10 @@ async def item_page(
     custom_id, _ = read_path(request, "/jobs/")
     summary = await summary_of(parts, viewer.tenant, job)
     items = Items(parts, viewer.tenant, job, summary)
-    if not custom_id and at:
-        return await _by_position(items, summary, job, at)
     place = await _find(items, summary, Asked(job, custom_id, variant, at))
+    planned = place.planned
+    if not custom_id and planned.custom_id not in STEPS:
+        return RedirectResponse(f"{item_path(job, planned.custom_id)}?{query_of(at, planned.variant)}", 303)
     seals = await seals_of(request)
     answer = item_answer(parts, place.result)
     return await page(
@@ -88,7 +89,7 @@ async def item_page(
         job=job,
         job_name=summary.name,
         item=answer,
-        planned=place.planned,
+        planned=planned,
         place=place,
         total=summary.items,
         images=_with(answer, image_paths(seals, viewer.tenant, job, place.result)),
@@ -120,9 +121,13 @@ async def input_of(parts: Context, tenant: str, asked: Asked, number: int) -> st
 async def _find(items: Items, summary: JobSummary, asked: Asked) -> Place:
     """An item by its id and variant; where there are several variants and none is named, the first.
 
+    Without an id it is the one at the place.
+
     Raises:
         Problem: there is none.
     """
+    if not asked.custom_id and asked.at:
+        return await _at(items, summary, asked)
     mark = b'"custom_id":' + to_json(asked.custom_id)
     for chunk in _order(summary, asked.at):
         for index, line in enumerate((await items.plan(chunk)).splitlines()):
@@ -173,15 +178,13 @@ async def _result(items: Items, chunk: int, index: int, planned: PlannedItem) ->
     return next(each for each in from_lines(ItemResult, lines) if each.index == planned.index)
 
 
-async def _by_position(items: Items, summary: JobSummary, job: str, at: str) -> Response:
-    """Lead to the item at a place of the plan, by its id."""
-    position = _position(at)
+async def _at(items: Items, summary: JobSummary, asked: Asked) -> Place:
+    position = _position(asked.at)
     if position is not None and position < (summary.items or 0):
         lines = (await items.plan(position // CHUNK_ITEMS)).splitlines()
         planned = PlannedItem.model_validate_json(lines[position % CHUNK_ITEMS])
-        to = f"{item_path(job, planned.custom_id)}?{query_of(at, planned.variant)}"
-        return RedirectResponse(to, 303)
-    raise Problem(NOT_FOUND, f"job {job} has no item at {at!r}")
+        return await _place(items, summary.items or 0, position, planned)
+    raise Problem(NOT_FOUND, f"job {asked.job} has no item at {asked.at!r}")
 
 
 # --- saying it -----------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from api.polling import now
 from api.snapshots import Snapshot
 from api.status import answer_of
 from dashboard.gallery import Gallery, gallery_of
+from dashboard.jobs import said_pair
 from dashboard.pages import fragment, page
 from dashboard.samples import Samples
 from dashboard.session import COOKIE
@@ -110,6 +111,7 @@ async def _live(
         "states": [(each, getattr(job.items, each)) for each in STATES if getattr(job.items, each)],
         "gallery": await _gallery(request, viewer, snapshot, wanted, after) if pictures else None,
         "after": after,
+        "said_pair": said_pair,
         "next": lambda gallery: (
             f"/jobs/{job.id}?{urlencode(_asked(wanted) | {'after': gallery.last})}#pictures"
         ),

@@ -1,6 +1,7 @@
 """The list of jobs: which there are, how far they are, and what they cost."""
 
 import asyncio
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -26,9 +27,18 @@ from imagemill.domain.job_states import ENDED, JobState
 ROWS = 25
 """On a page; of those that run each is asked for."""
 
+MOST_METADATA = 1200
+"""Characters; twice as long as a pair can be, with all of it escaped."""
+
 FILTERS = (
     "queued", "running", "held", "paused", "completed", "completed_with_errors", "cancelled", "failed",
 )  # fmt: skip
+
+_PAIR = re.compile(r'"((?:[^"\\]|\\.)*)"|([^\s,]+)', re.DOTALL)
+_PLAIN = re.compile(r'[^\s,"]+')
+_SPECIAL = re.compile(r'["\\]')
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_HOW = 'write each as key=value, with spaces between; one that has spaces itself as "key=some value"'
 
 router = APIRouter()
 
@@ -93,7 +103,7 @@ async def jobs_page(
     parts: Parts,
     state: str = "",
     name: Annotated[str, Query(max_length=200)] = "",
-    metadata: Annotated[str, Query(max_length=600)] = "",
+    metadata: Annotated[str, Query(max_length=MOST_METADATA)] = "",
     after: str | None = None,
 ) -> Response:
     """A tenant's jobs, the newest first."""
@@ -153,10 +163,16 @@ def _line(status: JobAnswer) -> JobLine:
     )
 
 
+def said_pair(key: str, value: str) -> str:
+    """Metadata as it is looked for: in quotes, where white space or commas would part it."""
+    text = f"{key}={value}"
+    return text if _PLAIN.fullmatch(text) else '"' + _SPECIAL.sub(r"\\\g<0>", text) + '"'
+
+
 def _wanted(state: str, name: str, metadata: str) -> tuple[Wanted, str | None]:
     """What is looked for, and what can't be."""
     known: JobState | None = state if state in FILTERS else None  # type: ignore[assignment]
-    pairs = [each for each in metadata.replace(",", " ").split() if each]
+    pairs = [_ESCAPED.sub(r"\1", quoted) if quoted else plain for quoted, plain in _PAIR.findall(metadata)]
     found = tuple((key, value) for key, mark, value in (each.partition("=") for each in pairs) if mark)
-    problem = None if len(found) == len(pairs) else "write each as key=value, with spaces between"
+    problem = None if len(found) == len(pairs) else _HOW
     return Wanted(known, name or None, found), problem

@@ -91,7 +91,9 @@ async def login(request: Request) -> Response:
 
 @router.post("/logout")
 async def logout(request: Request, _: Annotated[FormData, Depends(sending)]) -> Response:
-    """Forget the session."""
+    """Forget the session, and let its cookie be worth nothing."""
+    viewer: Viewer = request.state.viewer
+    (await seals_of(request)).end(viewer.session)
     response = await then(request, "/login", "You are logged out.")
     response.delete_cookie(COOKIE, **cookie_of(request))
     response.headers["Clear-Site-Data"] = '"cache"'

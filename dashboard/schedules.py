@@ -58,13 +58,13 @@ class Desk:
     def draft(self) -> Draft:
         """Its fields, those that were typed before those that are kept."""
         found = self.schedule
-        kept = typed_of(found.spec) | {
-            "s_name": found.name,
-            "s_overlap": found.overlap,
+        bounds = {
             "s_runs": "" if found.runs_left is None else str(found.runs_left),
             "s_month_usd": found.budget.month_usd if found.budget else "",
         }
-        return Draft({**kept, **self.said})
+        kept = typed_of(found.spec) | {"s_name": found.name, "s_overlap": found.overlap} | bounds
+        was = {f"{name}_was": text for name, text in bounds.items()}
+        return Draft({**kept, **was, **self.said})
 
 
 @router.get("/schedules")
@@ -109,7 +109,8 @@ async def change_schedule(request: Request, schedule: ScheduleId, change: Changi
     if change.text("do") == "times":
         found = await times_of(parts, change.viewer, draft, desk.faults)
         return await _shown(request, change.viewer, parts, desk, times=found)
-    patch = patch_of(draft, desk.faults)
+    budget = desk.schedule.budget
+    patch = patch_of(draft, desk.faults, budget.time_zone if budget else None)
     if patch and await _done(desk, api.change_schedule(schedule, patch, parts, change.viewer.tenant)):
         return await then(request, f"/schedules/{schedule}", "The schedule is changed.")
     return await _shown(request, change.viewer, parts, desk)

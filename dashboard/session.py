@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import hmac
 import secrets
+from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +26,9 @@ from imagemill.ports import ObjectStore
 COOKIE = "imagemill_session"
 LASTS = 12 * 3600
 """Seconds."""
+
+MOST_ENDED = 100_000
+"""So many logouts are remembered; of those that were longest ago it is forgotten first."""
 
 _SECRET_BYTES = 32
 
@@ -49,6 +53,7 @@ class Seals:
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
+        self._ended: OrderedDict[str, None] = OrderedDict()
         self._sessions = URLSafeTimedSerializer(secret, salt="session")
         self._notes = URLSafeTimedSerializer(secret, salt="note")
         self._images = URLSafeSerializer(secret, salt="image")
@@ -84,7 +89,19 @@ class Seals:
             caller, digest = found.caller, found.digest
         if digest is None or not hmac.compare_digest(self._bound(digest), said["is"]):
             return None
+        if said["id"] in self._ended:
+            return None
         return Session(said["id"], caller, self._word("csrf", said["id"].encode()))
+
+    def end(self, session: Session) -> None:
+        """Log out: whoever has kept the cookie has nothing.
+
+        Each process knows of those that were ended by it; with another one, the cookie is good for its 12
+        hours, unless its key ends.
+        """
+        self._ended[session.id] = None
+        while len(self._ended) > MOST_ENDED:
+            self._ended.popitem(last=False)
 
     def note(self, said: object) -> str:
         """Something short for the next page, that only this service can have written."""

@@ -11,11 +11,12 @@ from api.context import Context
 from api.estimates import validate
 from api.problems import NOT_FOUND, Problem
 from api.schedule_models import SCHEDULE_ID, PreviewAnswer, SchedulePatch
-from api.schedules import change_schedule, create_schedule
+from api.schedules import change_schedule, create_schedule, get_schedule
 from api.submission import submit
 from api.validations import ValidationAnswer
 from dashboard.drafts import ENOUGH, Draft, read
 from dashboard.faults import Faults
+from dashboard.keeping import with_kept
 from dashboard.pages import then
 from dashboard.previewing import Preview, previewed
 from dashboard.schedules import times_of
@@ -64,7 +65,9 @@ def rows_of(draft: Draft, kind: str) -> int:
     """How many rows of a small table are shown: those that are filled, and those that were asked for."""
     filled = len(draft.variants if kind == "variant" else draft.renditions)
     said = draft.text(f"{kind}-rows")
-    return min(MOST_SHOWN, max(filled, int(said) if said.isdigit() and len(said) < 3 else 0))
+    return min(
+        MOST_SHOWN, max(filled, int(said) if said.isascii() and said.isdigit() and len(said) < 3 else 0)
+    )
 
 
 # --- the buttons ----------------------------------------------------------------------------------
@@ -151,14 +154,15 @@ async def _schedule(press: Press, sheet: Sheet) -> Response | None:
 
 async def _save(press: Press, sheet: Sheet) -> Response | None:
     """Change what a schedule submits."""
-    body = read(sheet.draft, sheet.faults)
+    schedule = sheet.draft.text("schedule")
+    if not re.fullmatch(SCHEDULE_ID, schedule):
+        raise Problem(NOT_FOUND, f"there is no schedule {schedule[:100]!r}")
+    before = (await get_schedule(schedule, press.parts, press.tenant)).job
+    body = read(sheet.draft, sheet.faults, more=lambda said: with_kept(said, before))
     if body is None or sheet.faults:
         await _preview(press, sheet)  # so that what is wrong with the templates is told as well
         sheet.place = None
         return None
-    schedule = sheet.draft.text("schedule")
-    if not re.fullmatch(SCHEDULE_ID, schedule):
-        raise Problem(NOT_FOUND, f"there is no schedule {schedule[:100]!r}")
     try:
         await change_schedule(schedule, SchedulePatch(job=body), press.parts, press.tenant)
     except InvalidInput as error:

@@ -25,7 +25,7 @@ from api.receiving import FileFacts, checked_name, facts_of, receive, slots, typ
 from api.schedule_models import SCHEDULE_ID
 from api.schedules import get_schedule
 from api.status import status_of
-from dashboard.drafts import SOURCES, Draft, fields_of, typed_job
+from dashboard.drafts import SOURCES, Draft, fields_of, typed_job, usd
 from dashboard.faults import blame
 from dashboard.pages import fragment, page
 from dashboard.previewing import opened, previewed
@@ -244,7 +244,7 @@ def _priced(model: ModelAnswer) -> str:
 
 def _enough(sheet: Sheet) -> tuple[str, str] | None:
     """Does the cap that was typed do? Its tone and its words; None: there is none yet."""
-    said = sheet.draft.text("limit_usd").strip().removeprefix("$").replace(",", "")
+    said = usd(sheet.draft.text("limit_usd"))
     if sheet.estimate is None or not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", said):
         return None
     cap, estimate = Decimal(said), sheet.estimate.estimate

@@ -59,11 +59,11 @@ def spec_of(draft: Draft, faults: Faults) -> SpecBody | None:
     """The times that are meant; None: the faults say what is wrong with them."""
     cron = _cron(draft, faults)
     there = draft.text("s_zone").strip() or "UTC"
-    jitter = draft.text("s_jitter").strip()
+    jitter = number_of(draft.text("s_jitter"))
     said = said_of(
         cron=cron,
         time_zone=there,
-        jitter_seconds=int(jitter) * 60 if jitter.isdigit() and len(jitter) < 6 else jitter,
+        jitter_seconds=jitter * 60 if isinstance(jitter, int) else jitter,
         start=_moment(draft, "s_start", there, faults),
         end=_moment(draft, "s_end", there, faults),
     )
@@ -94,16 +94,22 @@ def schedule_of(draft: Draft, spec: SpecBody, job: Mapping[str, Any], faults: Fa
     return None
 
 
-def patch_of(draft: Draft, faults: Faults) -> SchedulePatch | None:
-    """What is to be changed of a schedule; None: the faults say why it can't be."""
+def patch_of(draft: Draft, faults: Faults, budget_zone: str | None = None) -> SchedulePatch | None:
+    """What is to be changed of a schedule; None: the faults say why it can't be.
+
+    Its bounds are left alone where the form still says what the page was loaded with: of the runs that were
+    left then some may have begun since, and an ended schedule would begin anew. ``budget_zone`` is whose
+    midnight ends the month.
+    """
     said: dict[str, Any] = {
         "name": draft.text("s_name").strip(),
         "overlap": draft.text("s_overlap") or "skip",
-        "runs": number_of(draft.text("s_runs")) or None,
-        "budget": {"month_usd": usd(draft.text("s_month_usd"))}
-        if draft.text("s_month_usd").strip()
-        else None,
     }
+    if _is_changed(draft, "s_runs"):
+        said["runs"] = number_of(draft.text("s_runs")) if draft.text("s_runs").strip() else None
+    if _is_changed(draft, "s_month_usd"):
+        month = usd(draft.text("s_month_usd"))
+        said["budget"] = said_of(month_usd=month, time_zone=budget_zone) if month else None
     if draft.text("s_every") != KEPT:
         spec = spec_of(draft, faults)
         if spec is None:
@@ -114,6 +120,10 @@ def patch_of(draft: Draft, faults: Faults) -> SchedulePatch | None:
     except ValidationError as error:
         blame_schedule(faults, error)
     return None
+
+
+def _is_changed(draft: Draft, name: str) -> bool:
+    return draft.text(name).strip() != draft.said.get(f"{name}_was")
 
 
 def blame_schedule(faults: Faults, error: ValidationError) -> None:

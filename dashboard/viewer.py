@@ -8,7 +8,9 @@ from starlette.datastructures import FormData
 
 from api.context import Context, parts_of
 from api.keys import lacks
+from api.limits import MIB
 from api.problems import FORBIDDEN, Problem
+from api.receiving import slots
 from dashboard.csrf import FIELD, HEADER, check_origin, check_word
 from dashboard.session import COOKIE, Sealing, Seals, Session
 from imagemill.domain.access import Caller, Scope
@@ -135,10 +137,24 @@ async def sending(request: Request) -> FormData:
     viewer = await anybody(request)
     if HEADER in request.headers:
         check_word(request.headers[HEADER], viewer.csrf)
-        return await request.form()
-    form = await request.form()
+        return await _form_of(request, viewer)
+    form = await _form_of(request, viewer)
     check_word(form.get(FIELD), viewer.csrf)
     return form
+
+
+async def _form_of(request: Request, viewer: Viewer) -> FormData:
+    """The form of a request. A large one is kept on the disk, and is an upload: only so many come in at once.
+
+    Raises:
+        Problem: that many do already.
+    """
+    size = request.headers.get("content-length", "")
+    is_small = size.isascii() and size.isdigit() and len(size) < 8 and int(size) <= MIB
+    if viewer.is_operator or is_small:
+        return await request.form()
+    with slots(request).one(viewer.tenant):
+        return await request.form()
 
 
 async def changing(request: Request, form: Annotated[FormData, Depends(sending)]) -> "Change":

@@ -1,7 +1,6 @@
 """`imagemill jobs export` and `events`: long answers, as the service writes them."""
 
 import json as json_text
-import sys
 from collections.abc import AsyncIterator
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +19,7 @@ from cli.reading import Told
 from cli.running import run, whisper
 from cli.service import Url
 from cli.show import progress_line
-from cli.telling import print_line
+from cli.telling import pour, print_line
 
 
 class Table(StrEnum):
@@ -54,9 +53,7 @@ def export(
 async def _export(client: Client, job: str, form: Table, to: Path | None) -> int:
     pieces = client.stream(f"/v1/jobs/{job}/results", headers={"Accept": TYPES[form]})
     if to is None:
-        async for piece in pieces:
-            sys.stdout.buffer.write(piece)
-        sys.stdout.buffer.flush()
+        await pour(pieces)
         return 0
     try:
         with scratch_for(to) as file:

@@ -126,8 +126,13 @@ function say(job) {
   told = key;
 }
 
-function listen(seen) {
-  const source = new EventSource(`${path}/events?seen=${encodeURIComponent(seen)}`);
+let seen = root.dataset.seen;
+let source;
+
+/** A browser has six connections to a host, for all of its tabs: one that nobody looks at keeps none. */
+function listen() {
+  if (source || ended || document.hidden) return;
+  source = new EventSource(`${path}/events?seen=${encodeURIComponent(seen)}`);
   const changed = (event) => {
     seen = event.lastEventId || seen;
     connected(true);
@@ -139,19 +144,30 @@ function listen(seen) {
   source.addEventListener("change", changed);
   source.addEventListener("end", (event) => {
     ended = true;
-    source.close();
+    hush();
     changed(event);
   });
-  source.addEventListener("error", () => {
-    if (ended) return;
+  source.addEventListener("error", (event) => {
+    if (ended || event.target !== source) return;
     connected(false);
     if (source.readyState !== EventSource.CLOSED) return; // it comes back by itself
-    setTimeout(async () => { await freshen(); if (!ended) listen(seen); }, 5000);
+    hush();
+    setTimeout(async () => { await freshen(); listen(); }, 5000);
   });
-  addEventListener("pagehide", () => source.close(), { once: true });
+}
+
+function hush() {
+  source?.close();
+  source = undefined;
 }
 
 root.addEventListener("change", (event) => { event.target.dataset.touched = "yes"; });
-listen(root.dataset.seen);
+listen();
+addEventListener("pagehide", hush);
+addEventListener("pageshow", listen);
 addEventListener("offline", () => connected(false));
-document.addEventListener("visibilitychange", () => { if (asked) freshen(); });
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) { hush(); return; }
+  listen();
+  if (asked) freshen();
+});

@@ -252,3 +252,36 @@ async def test_a_page_can_be_walked_by_keyboard(service: Service, person: Person
         )
         >= 3
     )
+
+
+HIDE = """
+Object.defineProperty(document, "hidden", { configurable: true, get: () => true });
+document.dispatchEvent(new Event("visibilitychange"));
+"""
+SHOW = """
+delete document.hidden;
+document.dispatchEvent(new Event("visibilitychange"));
+"""
+
+
+async def test_tabs_that_nobody_looks_at_leave_the_connections_to_the_one_that_is(
+    service: Service, person: Person
+) -> None:
+    job = await service.submit(name="Many tabs", items=ITEMS, budget=LITTLE)
+    await service.until(job, lambda status: status["state"] == "held")
+    tabs = []
+    for _ in range(7):  # a browser has six connections to a host
+        page = await person.page.context.new_page()
+        tabs.append(page)
+        async with page.expect_response(f"**/jobs/{job}/events?**"):
+            await page.goto(f"/jobs/{job}")
+        await page.evaluate(HIDE)
+
+    async with tabs[0].expect_response(f"**/jobs/{job}/events?**"):
+        await tabs[0].evaluate(SHOW)
+    await service.ask("POST", f"/v1/jobs/{job}/cancel")
+    await expect(tabs[0].locator("[data-job-state]")).to_contain_text("Cancelled")
+    async with tabs[1].expect_response(f"**/jobs/{job}/live?**"):
+        await tabs[1].evaluate(SHOW)
+    await expect(tabs[1].locator("[data-job-state]")).to_contain_text("Cancelled")
+    await expect(tabs[2].locator("[data-job-state]")).not_to_contain_text("Cancelled")

@@ -21,6 +21,8 @@ from imagemill_client.models import Image, Item
 NAMES = frozenset({"custom_id", "variant", "n", "ext"})
 NO_VARIANT = "main"
 """What ``{variant}`` stands for in a job without variants."""
+LONGEST_FOLDER = 150
+"""Bytes."""
 EXPIRED = (400, 401, 403, 404)
 """What stores answer at an address whose time is over."""
 Folder: TypeAlias = str | Path
@@ -111,7 +113,7 @@ class Downloader:
 
     def _named(self, item: Item, n: int, image: Image) -> str:
         if self._name is None:
-            return image.key.partition(f"{self._job}/")[2]
+            return usual_name(item, n, image) if item.reused_from else image.key.partition(f"{self._job}/")[2]
         if callable(self._name):
             return self._name(item, n)
         extension = "jpg" if image.format == "jpeg" else image.format
@@ -211,6 +213,21 @@ def holds(place: Path, sha256: str) -> bool:
             return hashlib.file_digest(content, "sha256").hexdigest() == sha256
     except FileNotFoundError:
         return False
+
+
+def usual_name(item: Item, n: int, image: Image) -> str:
+    """As images are named in the bucket where a job says nothing else.
+
+    An image that is reused lies below the job that bought it, under the name that it had there.
+    """
+    folder = safe = "".join(
+        each if each.isalnum() or each in " ._,+@=()-" else "_" for each in item.custom_id
+    )
+    if safe != item.custom_id or not safe.strip(".") or len(safe.encode()) > LONGEST_FOLDER:
+        short = hashlib.sha256(item.custom_id.encode()).hexdigest()[:8]
+        folder = f"{safe.encode()[:LONGEST_FOLDER].decode(errors='ignore')}-{short}"
+    variant = f"{item.variant}-" if item.variant else ""
+    return f"{folder}/{variant}{n}{PurePosixPath(image.key).suffix}"
 
 
 def check_template(template: str) -> None:

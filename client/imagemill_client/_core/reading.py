@@ -47,9 +47,10 @@ def refusal(reply: Reply, wait: float | None = None) -> ServiceError:
     if body is None:
         text = f"Something answered {reply.status}, in a way that is not Imagemill's."
         return kind(text, status=reply.status, retry_after=wait)
+    found = body.get("errors")
     places = [
         Place(str(each.get("pointer", "/")), str(each.get("detail", "")))
-        for each in body.get("errors") or []
+        for each in (found if isinstance(found, list) else [])
         if isinstance(each, dict)
     ]
     said = str(body.get("type")) if body.get("type") else None
@@ -59,7 +60,7 @@ def refusal(reply: Reply, wait: float | None = None) -> ServiceError:
 def _problem(reply: Reply) -> dict[str, Any] | None:
     try:
         body = json.loads(reply.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) and isinstance(body.get("title"), str) else None
 

@@ -45,15 +45,24 @@ async def test_a_wrong_key() -> None:
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"title": 1}'])
+DEEP = b"[" * 100_000
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"title": 1}', DEEP])
 async def test_an_error_of_somebody_else(body: bytes) -> None:
     with pytest.raises(Refused, match="answered 404 Not Found"):
         await status(httpx2.Response(404, content=body))
 
 
-async def test_an_answer_of_somebody_else() -> None:
+async def test_an_error_whose_places_are_none() -> None:
+    with pytest.raises(Refused, match=r"^No$"):
+        await status(answer({"title": "No", "errors": 7}, 404))
+
+
+@pytest.mark.parametrize("body", [b"<html>", DEEP])
+async def test_an_answer_of_somebody_else(body: bytes) -> None:
     with pytest.raises(CliError, match="not what Imagemill answers"):
-        await status(httpx2.Response(200, content=b"<html>"))
+        await status(httpx2.Response(200, content=body))
 
 
 async def test_unavailable_says_when() -> None:

@@ -287,3 +287,39 @@ async def test_a_service_that_restarts_is_waited_for(tmp_path: Path) -> None:
     world = World([item("a", image("a.png", b"one"))])
     world.away = [httpx2.ConnectError("refused")] * 12
     assert (await world.run(tmp_path)).fetched == 1
+
+
+def reused(name: str, content: bytes, variant: str | None = None) -> dict[str, Any]:
+    """An item that an image of an earlier job answers, where it has another name."""
+    earlier = image("", content) | {"key": "images/job_earlier/named/otherwise.webp"}
+    return item(name, earlier, variant=variant) | {"reused_from": {"job": "job_earlier", "custom_id": "x"}}
+
+
+@pytest.mark.parametrize("pattern", [None, "{custom_id}/{n}.{ext}"])
+async def test_images_that_are_reused_are_fetched_for_each_of_their_items(
+    tmp_path: Path, pattern: str | None
+) -> None:
+    world = World([item("a", image("a/1.webp", b"new")), reused("b", b"old"), reused("c", b"old")])
+    account = await world.run(tmp_path, pattern=None if pattern is None else Pattern(pattern))
+
+    assert account.failed == []
+    assert files(tmp_path) == {"a/1.webp", "b/1.webp", "c/1.webp", "results.jsonl"}
+    lines = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+    assert [line["images"][0]["file"] for line in lines] == ["a/1.webp", "b/1.webp", "c/1.webp"]
+
+
+async def test_names_of_images_that_are_reused_are_safe_and_unlike(tmp_path: Path) -> None:
+    names = ["..", "a/b", "a_b", "ä" * 200, "b"]
+    world = World(
+        [
+            *(reused(name, b"old") for name in names),
+            reused("b", b"old", "wide"),
+            item("own", image("b/1.webp", b"new")),
+        ]
+    )
+    account = await world.run(tmp_path / "folder")
+
+    assert [key for key, _ in account.failed] == [f"images/{JOB}/b/1.webp"], "b/1.webp is taken"
+    assert len(files(tmp_path / "folder")) == len(names) + 2
+    assert files(tmp_path) == {f"folder/{name}" for name in files(tmp_path / "folder")}
+    assert (tmp_path / "folder/b/wide-1.webp").read_bytes() == b"old"

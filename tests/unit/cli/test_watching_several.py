@@ -145,12 +145,12 @@ async def test_ctrl_c_says_once_that_the_jobs_go_on(
     assert said == "No longer watching; the jobs go on. `imagemill cancel JOB` would end one.\n"
 
 
-def shown(width: int) -> str:
+def shown(width: int, name: str = "[red]spring[/red]\x1b[2J") -> str:
     """A table of four jobs at a width."""
     console = Console(file=io.StringIO(), force_terminal=True, width=width, highlight=False)
     board = Board(console, [ONE, TWO, "job_3", "job_4"])
     for each in (
-        job(id=ONE, name="[red]spring[/red]\x1b[2J"),
+        job(id=ONE, name=name),
         job(id=TWO, **HELD),
         ended(id="job_3"),
     ):
@@ -175,3 +175,8 @@ def test_names_neither_colour_nor_steer_the_table() -> None:
     assert "[red]spring[/red]\N{REPLACEMENT CHARACTER}[2J" in text
     assert "\x1b" not in text
     assert re.search(r"1/4 +\$0\.0131 of \$2\.00 +30/min +6 s", text)
+
+
+@pytest.mark.parametrize("name", ["\\[/]x", "\\[red]x", "a\\", ":smile:"])
+def test_a_name_is_shown_as_it_is(name: str) -> None:
+    assert name in shown(120, name)

@@ -1,14 +1,16 @@
 """Images into a folder: whole or not at all, below it, and only once."""
 
 import hashlib
+import time
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from imagemill_client import DownloadFailed, Imagemill, Job, StoreError, UnsafeName
-from imagemill_client._core.downloads import Target
-from imagemill_client.models import Image
+from imagemill_client._core.core import configured
+from imagemill_client._core.downloads import Downloader, Target
+from imagemill_client.models import Image, Item
 from imagemill_client.params import NewItem
 from imagemill_client.testing import FakeImagemill
 from imagemill_client.testing._routes import FakeTransport
@@ -221,3 +223,28 @@ async def test_the_asynchronous_shell_downloads(tmp_path: Path) -> None:
         got = await job.download(tmp_path, "{custom_id}.{ext}", at_once=4)
 
     assert len(got) == len(files(tmp_path)) == 12
+
+
+@pytest.mark.parametrize(
+    ("custom_id", "variant", "name"),
+    [
+        ("lamp", None, "lamp/1.webp"),
+        ("lamp", "wide", "lamp/wide-1.webp"),
+        ("shoes/red", None, "shoes_red-1ae0cbba/1.webp"),
+        ("..", None, "..-5ec1f7e7/1.webp"),
+    ],
+)
+def test_an_image_that_is_reused_is_named_as_this_job_would_have_named_it(
+    custom_id: str, variant: str | None, name: str, tmp_path: Path
+) -> None:
+    image = Image.model_validate(
+        {"key": "images/job_earlier/x/9.webp", "sha256": "0" * 64, "bytes": 1, "url": "http://store.test/x",
+         "width": 1, "height": 1, "format": "webp"}
+    )  # fmt: skip
+    item = Item.model_validate(
+        {"custom_id": custom_id, "variant": variant, "state": "succeeded", "cost_usd": "0.00",
+         "images": [image], "reused_from": {"job": "job_earlier", "custom_id": "x"}}
+    )  # fmt: skip
+    core = configured("http://mill.test", "im_id_secret", 1.0, 0, time.monotonic)
+
+    assert Downloader(core, "job_now", tmp_path)._place(item, 1, image) == tmp_path / name

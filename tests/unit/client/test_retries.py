@@ -185,14 +185,20 @@ def test_an_error_is_what_the_caller_does_next(status: int, kind: type[ServiceEr
     assert str(met.value) == "It is wrong: so; /items/0/prompt: is empty; /budget: is missing"
 
 
-@pytest.mark.parametrize("body", ["<html>", "[]", '{"title": 3}', '{"error": "no"}', ""])
+@pytest.mark.parametrize("body", ["<html>", "[]", '{"title": 3}', '{"error": "no"}', "", "[" * 100_000])
 def test_an_error_of_something_else_is_told_as_such(body: str) -> None:
     service = Scripted(httpx2.Response(404, text=body))
     with service.client() as client, pytest.raises(NotFound, match="not Imagemill's"):
         client.jobs.get("job_1")
 
 
-@pytest.mark.parametrize("body", ["<html>", "[]", "{}", '{"id": 3}', ""])
+def test_an_error_whose_places_are_none_is_told() -> None:
+    service = Scripted(httpx2.Response(404, json={"title": "No", "errors": 7}))
+    with service.client() as client, pytest.raises(NotFound, match=r"^No$"):
+        client.jobs.get("job_1")
+
+
+@pytest.mark.parametrize("body", ["<html>", "[]", "{}", '{"id": 3}', "", "[" * 100_000])
 def test_an_answer_of_something_else_is_told_as_such(body: str) -> None:
     service = Scripted(httpx2.Response(200, text=body))
     with service.client() as client, pytest.raises(Unusable, match="is the address right"):

@@ -1,5 +1,6 @@
 """The list of jobs, and one job: what is shown, to whom, and what can be done."""
 
+import html
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -183,7 +184,7 @@ async def test_the_cap_is_raised(browser: Browser, engine: MemoryEngine, said: s
     assert "The cap is now $" in (await browser.get(f"/jobs/{JOB}")).text
 
 
-@pytest.mark.parametrize("said", ["", "0", "-1", "much", "1e400", "NaN", MARKUP])
+@pytest.mark.parametrize("said", ["", "0", "-1", "much", "1e400", "NaN", "12,50", "1.250,00", MARKUP])
 async def test_a_cap_that_is_none_is_told_so(browser: Browser, engine: MemoryEngine, said: str) -> None:
     engine.summaries[JOB] = summary()
     await browser.send(f"/jobs/{JOB}/cap", {"limit_usd": said})
@@ -442,13 +443,14 @@ async def test_results_are_a_file_to_keep(
     assert lines.headers["content-disposition"] == f'attachment; filename="{JOB}.jsonl"'
 
 
-async def test_retrying_asks_for_a_cap(browser: Browser, engine: MemoryEngine, control: MemoryStore) -> None:
+@pytest.mark.parametrize("said", ["nothing", "12,50"])
+async def test_retrying_asks_for_a_cap(browser: Browser, engine: MemoryEngine, said: str) -> None:
     done = Counts(succeeded=1, failed=2)
     engine.summaries[JOB] = summary(
         "completed_with_errors", items=3, ended=progress().model_copy(update={"counts": done})
     )
     text = (await browser.get(f"/jobs/{JOB}/retry")).text
-    answer = await browser.send(f"/jobs/{JOB}/retry", {"states": "failed", "limit_usd": "nothing"})
+    answer = await browser.send(f"/jobs/{JOB}/retry", {"states": "failed", "limit_usd": said})
 
     assert re.findall(r'name="states" value="(\w+)"( checked)?', text) == [("failed", " checked")]
     assert answer.status_code == 422
@@ -456,3 +458,35 @@ async def test_retrying_asks_for_a_cap(browser: Browser, engine: MemoryEngine, c
     assert "is not a decimal number" in answer.text
     assert (await browser.http.post(f"/jobs/{JOB}/retry", headers={"origin": HOST})).status_code == 403
     assert datetime.now(UTC) > NOW
+
+
+ODD = ["x/images/1", "x/inputs/1", "..", ".", "%2F", "a b?c#d", "/", "//evil", "a%00", "50%25", "ünï"]
+
+
+async def test_an_item_is_found_whatever_its_id_is(
+    browser: Browser, engine: MemoryEngine, control: MemoryStore, delivery: MemoryStore
+) -> None:
+    ended_job(engine, control, delivery, *ODD)
+    page = (await browser.get(f"/jobs/{JOB}")).text
+    tiles = re.findall(r'class="tile[^"]*" href="([^"]*)".*?<img src="([^"]*)"', page, re.S)
+
+    assert len(tiles) == len(ODD)
+    for custom_id, addresses in zip(ODD, tiles, strict=True):
+        item, image = [await browser.get(html.unescape(each)) for each in addresses]
+        assert f"<h1>{custom_id}</h1>" in item.text, custom_id
+        assert image.content == PICTURE, custom_id
+    assert (await browser.get(f"/jobs/{JOB}/items/?at=0.{len(ODD)}")).status_code == 404
+
+
+@pytest.mark.parametrize("value", ["west berlin, 2", 'a "b" c', "C:\\feeds", "c=d", MARKUP, "", " \t"])
+async def test_a_tag_leads_to_the_jobs_that_have_it(
+    browser: Browser, engine: MemoryEngine, value: str
+) -> None:
+    engine.summaries[JOB] = summary(metadata={"feed no": value})
+    page = (await browser.get(f"/jobs/{JOB}")).text
+    [tag] = re.findall(r'class="tag" href="([^"]*)"', page)
+    found = (await browser.get(html.unescape(tag))).text
+
+    assert f'data-job="{JOB}"' in found
+    engine.summaries[JOB] = summary(metadata={"feed no": f"{value}?"})
+    assert f'data-job="{JOB}"' not in (await browser.get(html.unescape(tag))).text

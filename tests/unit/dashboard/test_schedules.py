@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from api.context import Context
+from dashboard.keeping import with_kept
 from tests.fakes.schedules import MemorySchedules
 from tests.unit.dashboard.browser import HOST, Browser
 from tests.unit.dashboard.conftest import KEYS
@@ -113,6 +114,46 @@ async def test_its_times_and_bounds_can_be_changed(
     assert (found.spec.cron, found.month_nano, found.overlap) == (["15 7 * * *"], None, "buffer_one")
 
 
+def fields_of(page: str) -> dict[str, str]:
+    """The form that changes a schedule, as a browser would send it unchanged."""
+    form = page[page.index("data-times-form") :]
+    form = form[: form.index("</form>")]
+    typed = dict(re.findall(r'<input[^>]* name="(s_\w+)"[^>]* value="([^"]*)"', form))
+    for name, options in re.findall(r'<select[^>]* name="(s_\w+)".*?>(.*?)</select>', form, re.S):
+        typed |= [(name, value) for value in re.findall(r'value="([^"]*)" selected', options)]
+    return {name: html.unescape(value) for name, value in typed.items()}
+
+
+@pytest.mark.parametrize("left", [0, 4])
+async def test_another_name_brings_no_more_runs_and_moves_no_month(
+    browser: Browser, schedule: str, kept: MemorySchedules, left: int
+) -> None:
+    await browser.send(f"/schedules/{schedule}", {**EDIT, "s_runs": "5", "do": "save"})
+    budget = {"budget": {"month_usd": "40", "time_zone": "Asia/Tokyo"}}
+    bearer = {"authorization": f"Bearer {KEYS['both']}"}
+    await browser.http.patch(f"/v1/schedules/{schedule}", json=budget, headers=bearer)
+    form = fields_of((await browser.get(f"/schedules/{schedule}")).text)
+    kept.facts[schedule] = replace(kept.facts[schedule], runs_left=left)  # some began meanwhile
+    for typed in (form, fields_of((await browser.get(f"/schedules/{schedule}")).text)):
+        answer = await browser.send(f"/schedules/{schedule}", {**typed, "s_name": "other", "do": "save"})
+        assert answer.status_code == 303, answer.text
+
+    assert form["s_runs"] == "5"
+    assert kept.facts[schedule].runs_left == left
+    assert (kept.kept[schedule].name, kept.kept[schedule].budget_zone) == ("other", "Asia/Tokyo")
+    await browser.send(f"/schedules/{schedule}", {**form, "s_month_usd": "50", "do": "save"})
+    assert (kept.kept[schedule].month_nano, kept.kept[schedule].budget_zone) == (50 * 10**9, "Asia/Tokyo")
+
+
+async def test_no_runs_are_not_runs_without_end(
+    browser: Browser, schedule: str, kept: MemorySchedules
+) -> None:
+    answer = await browser.send(f"/schedules/{schedule}", {**EDIT, "s_runs": "0", "do": "save"})
+
+    assert answer.status_code == 422
+    assert 'href="#s_runs"' in answer.text
+
+
 async def test_a_wrong_change_is_said_and_what_was_typed_is_kept(
     browser: Browser, schedule: str, kept: MemorySchedules
 ) -> None:
@@ -133,6 +174,47 @@ async def test_what_it_submits_can_be_changed(browser: Browser, schedule: str, k
     answer = await browser.send("/submit", form)
     assert answer.headers["location"] == f"/schedules/{schedule}"
     assert kept.kept[schedule].job["budget"]["limit_usd"] == "9.00"
+
+
+async def test_what_the_form_has_no_field_for_is_kept(
+    browser: Browser, schedule: str, kept: MemorySchedules
+) -> None:
+    job = {
+        "defaults": {"model": "gpt-image-2.5-flare", "size": "1024x1024", "moderation": "low"},
+        "items": [{"custom_id": "banner", "prompt": "A banner"}],
+        "budget": {"limit_usd": "5.00"},
+        "prices": {"a-model-of-ours": {"image_usd": "0.05"}},
+        "metadata": {"shop": "berlin"},
+        "renditions": [{"name": "web", "width": 800, "format": "webp", "quality": 55}],
+    }
+    bearer = {"authorization": f"Bearer {KEYS['both']}"}
+    answer = await browser.http.patch(f"/v1/schedules/{schedule}", json={"job": job}, headers=bearer)
+    assert answer.status_code == 200, answer.text
+    form = {**TYPED, "items": "banner\tA banner", "schedule": schedule, "s_every": "kept", "do": "save"}
+    form |= {"rendition-0-name": "web", "rendition-0-width": "400", "rendition-0-format": "webp"}
+    answer = await browser.send("/submit", {**form, "limit_usd": "9.00"})
+    assert answer.status_code == 303, answer.text
+
+    made = kept.kept[schedule].job
+    assert made["budget"]["limit_usd"] == "9.00"
+    assert made["defaults"]["moderation"] == "low"
+    assert (made["prices"], made["metadata"]) == (job["prices"], job["metadata"])
+    assert made["renditions"] == [{"name": "web", "width": 400, "format": "webp", "quality": 55}]
+
+
+def test_rows_of_the_same_name_are_the_same_and_a_matrix_stays_until_variants_are_typed() -> None:
+    matrix = {"manifest": {"format": "csv", "matrix": {"sizes": ["1024x1024"]}}, "pools": ["a", "b"]}
+    variants = [{"name": "wide", "size": "1536x1024", "n": 2}, {"name": "tall", "n": 3}]
+    rows = {"manifest": {"format": "csv", "variants": variants}, "webhook": {"url": "x", "events": ["e"]}}
+    typed = {"manifest": {"format": "csv", "variants": [{"name": "wide"}]}, "webhook": {"url": "y"}}
+    told = with_kept(typed, rows)
+
+    assert with_kept({"manifest": {"format": "csv"}, "pools": ["a"]}, matrix) == {**matrix, "defaults": {}}
+    assert "matrix" not in with_kept(typed, matrix)["manifest"]
+    assert told["manifest"]["variants"] == [{"name": "wide", "n": 2}]
+    assert told["webhook"] == {"url": "y", "events": ["e"]}
+    assert "webhook" not in with_kept({}, rows)
+    assert with_kept({"pools": ["c"]}, matrix)["pools"] == ["c"]
 
 
 async def test_it_is_paused_with_a_note_and_resumed(

@@ -83,6 +83,16 @@ async def test_logging_out_forgets_the_session(browser: Browser) -> None:
     assert "You are logged out." not in (await browser.get("/login")).text
 
 
+async def test_a_cookie_that_was_kept_is_worth_nothing_after_the_logout(browser: Browser) -> None:
+    kept = {"cookie": f"{COOKIE}={browser.http.cookies[COOKIE]}"}
+    await browser.send("/logout")
+    browser.http.cookies.clear()
+    assert (await browser.get("/jobs", headers=kept)).headers["location"].startswith("/login")
+
+    await browser.log_in(KEYS["both"])
+    assert (await browser.get("/jobs")).status_code == 200
+
+
 # --- what a session is worth ---------------------------------------------------------------------
 
 

@@ -5,8 +5,11 @@ import re
 from collections.abc import Mapping
 
 import pytest
+from fastapi import FastAPI
 
 from api.models import InvalidRow
+from api.problems import UPLOADS_BUSY
+from api.receiving import Slots
 from dashboard.drafts import Draft
 from imagemill.domain.messages import Estimated, Plan
 from imagemill.domain.places import bad_rows_key, request_key
@@ -220,6 +223,39 @@ async def test_another_feed_than_the_one_that_was_read_is_looked_at_anew(browser
     page = await press(browser, "read", typed, b"Handle,Title\nchair,Chair\n")
 
     assert '<option value="shopify-products" selected' in page
+
+
+@pytest.mark.parametrize(
+    ("typed", "do"),
+    [
+        ({"variant-rows": "²"}, "more:variant"),
+        ({"s_jitter": "²", "s_every": "daily", "s_at": "06:00"}, "times"),
+        ({"items": '{"custom_id": "a", "prompt": "\\ud800"}'}, "preview"),
+        ({"items": '{"custom_id": "a", "prompt": "\\ud800"}'}, "go"),
+    ],
+)
+async def test_what_only_looks_like_a_number_or_a_letter_is_shown_again(
+    browser: Browser, engine: MemoryEngine, typed: dict[str, str], do: str
+) -> None:
+    page = html.unescape(await press(browser, do, {**TYPED, **typed}))
+
+    assert not engine.starts
+    assert TYPED["items"] in page or typed["items"] in page
+    if "items" in typed:
+        assert "line 1 has half of a surrogate pair" in page
+
+
+async def test_only_so_many_large_forms_come_in_at_once(browser: Browser, app: FastAPI) -> None:
+    app.state.slots = Slots(most=1)
+    headers = {"origin": HOST, "x-csrf-token": await browser.word()}
+    large = {"file": ("shop.csv", b"x" * 1_100_000, "text/csv")}
+    with app.state.slots.one("another"):
+        refused = await browser.http.post("/submit/preview", data=TYPED, files=large, headers=headers)
+        small = await browser.http.post("/submit/preview", data=TYPED, headers=headers)
+    answer = await browser.http.post("/submit/preview", data=TYPED, files=large, headers=headers)
+
+    assert refused.status_code == UPLOADS_BUSY.status
+    assert (small.status_code, answer.status_code) == (200, 200)
 
 
 async def test_who_may_only_look_has_no_form_and_is_refused(reader: Browser, engine: MemoryEngine) -> None:
