@@ -173,6 +173,10 @@ async def test_a_schedule_for_next_month(open_page: Open, key: str, pictures: Pa
         await expect(page.get_by_text("Paused").first).to_be_visible()
         await reader.picture("schedule-paused", page.locator(".note"), page.locator("#next").locator(".."))
     assert reader.left == []
+    # Other tests begin without a schedule.
+    await page.get_by_role("link", name="Delete…").click()
+    await page.get_by_role("button", name="Delete the schedule").click()
+    await expect(page.get_by_text("The schedule is deleted.")).to_be_visible()
 
 
 async def run_ended(page: Page, number: int) -> None:
