@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 SOURCES := client docs workflows activities api dashboard imagemill cli sandbox tests benchmarks worker.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check format lint types contracts docs chaos bench lock
+.PHONY: help demo dev test check format lint types contracts docs screenshots chaos bench lock
 
 help: ## list the recipes
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The environment is built once, and again whenever the lock changes.
 $(VENV)/ready: requirements-dev.lock pyproject.toml
@@ -42,6 +42,9 @@ contracts: $(VENV)/ready ## do imports point one way?
 
 docs: $(VENV)/ready ## are the generated pages up to date, and do all links lead somewhere?
 	$(BIN)/python -m docs.build --check
+
+screenshots: $(VENV)/ready ## make the tutorials' pictures, by following them in a browser
+	$(BIN)/pytest tests/browser/test_tutorials.py --screenshots docs/tutorial/images
 
 chaos: $(VENV)/ready ## kill things while jobs run: [ONLY=…] [SEEDS=n] [FIRST=seed]
 	$(BIN)/pytest tests/chaos --chaos $(if $(ONLY),-k $(ONLY)) --seeds $(or $(SEEDS),3) $(if $(FIRST),--first-seed $(FIRST))

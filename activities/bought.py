@@ -33,7 +33,7 @@ def bought_lines(
 ) -> bytes:
     """The lines of the index for what a chunk bought and got whole; none where it bought nothing."""
     bought = [
-        (record.call.request_sha256, result)
+        (record.call.request_sha256, result, items[record.index].renditions)
         for record, result in zip(records, results, strict=True)
         if record.call and record.call.request_sha256 and _whole(items[record.index], result)
     ]

@@ -15,7 +15,15 @@ from activities.delivery import Place
 from imagemill.domain.errors import ObjectMissing, StoreRefused, StoreUnavailable
 from imagemill.domain.item import CallRecord, PlannedItem
 from imagemill.domain.places import image_key, thumbnail_key
-from imagemill.domain.renditions import THUMBNAIL_SPEC, Rendition, all_specs, copy_key, copy_warning
+from imagemill.domain.renditions import (
+    MOST_BYTES,
+    MOST_THUMBNAIL_BYTES,
+    THUMBNAIL_SPEC,
+    Rendition,
+    all_specs,
+    copy_key,
+    copy_warning,
+)
 from imagemill.domain.results import delivered_names
 from imagemill.ports import Imaging, ObjectStore
 from imagemill.sniff import CONTENT_TYPES
@@ -86,8 +94,9 @@ class Copies:
             }
             lacking = [spec for spec, found in zip(tally.specs, there, strict=True) if not found]
             if lacking:
-                data = await self._patiently(lambda: self._store.get(tally.keys[number]))
-                await self._make(tally, number, lacking, data)
+                data = await self._patiently(lambda: self._read(tally.keys[number]))
+                if data is not None:
+                    await self._make(tally, number, lacking, data)
 
         return await self._in_time(tally, one, self._patience if patience is None else patience)
 
@@ -99,12 +108,20 @@ class Copies:
         """
         key = thumbnail_key(image)
         try:
-            return await self._store.get(key)
+            return await self._read(key, MOST_THUMBNAIL_BYTES)
         except ObjectMissing:
-            [made] = await self._imaging.copies(await self._store.get(image), [THUMBNAIL_SPEC])
+            data = await self._read(image)
+        [made] = [None] if data is None else await self._imaging.copies(data, [THUMBNAIL_SPEC])
         if made is not None:
             await self._store.put(key, made, content_type=CONTENT_TYPES[THUMBNAIL_SPEC.format])
         return made
+
+    async def _read(self, key: str, most: int = MOST_BYTES) -> bytes | None:
+        """An object of the bucket, whose owner may have put anything there; None: it is too large for one."""
+        if (await self._store.head(key)).size > most:
+            log.warning("an image is too large to be copied")
+            return None
+        return await self._store.get(key)
 
     def _tally(self, item: PlannedItem, job: str, call: CallRecord) -> _Tally:
         names = delivered_names(item.names, call)

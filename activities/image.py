@@ -74,6 +74,8 @@ class Images:
                     if found:
                         return await _shielded(self._found(place, found))
                 inputs = await self._fetch(task, place, pulse)
+                # Before the age is checked: nothing that takes time may come between that and the call.
+                digest = await hash_of_sent(place.item.request, inputs) if place.item.request else ""
                 ticket = await self._enter(task, place, pulse)
             except InTrouble as trouble:
                 return ImageOutcome(kind="account", code=trouble.code, wait=trouble.wait)
@@ -85,7 +87,7 @@ class Images:
                 raise NotSent("store_away") from None
             except Refused as refusal:  # only its inputs can be refused here
                 return ImageOutcome(kind="refused", code=refusal.code, where=refusal.where, called=False)
-            return await _shielded(self._buy(task, place, inputs, ticket))
+            return await _shielded(self._buy(task, place, inputs, ticket, digest))
 
     async def _enter(self, task: ImageTask, place: Place, pulse: Pulse) -> Ticket:
         """Wait for the call's turn, but not until it is too old to be made."""
@@ -147,10 +149,11 @@ class Images:
         self._gate.succeeded(ticket, generated.told)
         return generated
 
-    async def _buy(self, task: ImageTask, place: Place, inputs: SentInputs, ticket: Ticket) -> ImageOutcome:
+    async def _buy(
+        self, task: ImageTask, place: Place, inputs: SentInputs, ticket: Ticket, digest: str
+    ) -> ImageOutcome:
         request = place.item.request
         assert request  # noqa: S101 - the gate has let it through
-        digest = await hash_of_sent(request, inputs)
         try:
             generated = await self._call(request, inputs, ticket, task.times.call_deadline)
         except Refused as refusal:

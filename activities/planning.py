@@ -9,7 +9,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -20,7 +20,7 @@ from activities.bad_rows import BadRows
 from activities.heartbeat import heartbeats
 from activities.inputs import Inputs
 from activities.items import Checker, InputChecker
-from activities.reuse import Contents, Reuse
+from activities.reuse import WAITS, Contents, Reuse
 from activities.rows import Rows
 from activities.sources import Sources
 from imagemill.claims import claim
@@ -102,7 +102,9 @@ class Planning:
         inputs: Inputs | None = None,
         sources: Sources | None = None,
         thumbnails: bool = False,
+        input_waits: Sequence[float] = WAITS,
     ) -> None:
+        self._input_waits = input_waits
         self._delivered = delivered
         self._inputs = inputs
         self._sources = sources
@@ -170,7 +172,7 @@ class Planning:
         market = Market(self._catalogue, self._pools, submission.pools, submission.prices_nano)
         rows = Rows(self._control, self._templating, rules, self._sources, pins=tally.keeps)
         with Seen() as ids, Seen() as names:
-            async with self._reuse(submission, rules) as reuse:
+            async with self._reuse(submission, rules, patient=tally.keeps) as reuse:
                 checker = Checker(
                     submission,
                     market,
@@ -204,12 +206,15 @@ class Planning:
         return Estimated(plan=plan, cheapest_nano=checker.bill.cheapest)
 
     @asynccontextmanager
-    async def _reuse(self, submission: Submission, rules: Rules) -> AsyncIterator[Reuse | None]:
+    async def _reuse(
+        self, submission: Submission, rules: Rules, *, patient: bool
+    ) -> AsyncIterator[Reuse | None]:
         """What the job may reuse; None where it asks for nothing, or nobody knows the delivery bucket."""
         if submission.reuse == "none" or self._delivered is None:
             yield None
             return
-        contents = Contents(self._control, self._inputs, rules, submission.tenant)
+        waits = self._input_waits if patient else ()  # somebody waits for an estimate
+        contents = Contents(self._control, self._inputs, rules, submission.tenant, waits)
         async with aclosing(Reuse(submission, self._control, self._delivered, contents)) as reuse:
             await reuse.load()
             yield reuse

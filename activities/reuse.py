@@ -12,15 +12,17 @@ import asyncio
 import gzip
 import hashlib
 import json
-from collections import OrderedDict
+import zlib
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from itertools import groupby
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import structlog
 
 from activities.inputs import Inputs
-from imagemill.domain.errors import CallError, ObjectMissing
+from imagemill.domain.errors import CallError, NotSent, ObjectMissing
 from imagemill.domain.item import DeliveredImage, EarlierItem, PlannedItem
 from imagemill.domain.job import Submission
 from imagemill.domain.lines import from_lines
@@ -39,6 +41,13 @@ FETCHED_AT_ONCE = 16
 """Input images in memory at once, of one plan."""
 KEPT_HASHES = 100_000
 """Of input images, by their references."""
+WAITS = (2.0, 10.0, 30.0)
+"""Seconds before each further try at an input image that can't be reached: that it can't be compared means
+that its item is bought, and a moment's trouble of a shop's server is no reason to buy its feed again."""
+PATIENT_WITH = 100
+"""Images of one server; where so many could not be had in all, each further one is tried once."""
+LOST_AFTER = 2 * FETCHED_AT_ONCE
+"""A server that let down so many images in a row is asked for no more of them: a plan has to end."""
 
 
 class Reuse:
@@ -137,13 +146,27 @@ class Reuse:
             packed = await self._control.get(key)
         except ObjectMissing:  # removed since it was listed
             return b""
-        return await asyncio.to_thread(gzip.decompress, packed)
+        try:
+            return await asyncio.to_thread(gzip.decompress, packed)
+        except (OSError, EOFError, zlib.error):
+            log.warning("an object of the index of what was bought is damaged", key=key)
+            return b""  # what it told of is bought; no job waits for it to be mended
 
 
 class Contents:
     """The hashes of input images, each asked for once while it is remembered."""
 
-    def __init__(self, control: ObjectStore, inputs: Inputs | None, rules: Rules, tenant: str) -> None:
+    def __init__(
+        self,
+        control: ObjectStore,
+        inputs: Inputs | None,
+        rules: Rules,
+        tenant: str,
+        waits: Sequence[float] = WAITS,
+    ) -> None:
+        self._waits = waits
+        self._let_down: Counter[str] = Counter()
+        self._given_up: Counter[str] = Counter()
         self._control = control
         self._inputs = inputs
         self._rules = rules
@@ -175,14 +198,36 @@ class Contents:
         async with self._slots:
             if self._rules.read(reference).kind == "file" and (told := await self._told(reference)):
                 return told
-            if self._inputs is None:
-                return None
+            data = await self._content(self._inputs, reference) if self._inputs else None
+            return (
+                await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
+                if data is not None
+                else None
+            )
+
+    async def _content(self, inputs: Inputs, reference: str) -> bytes | None:
+        """The bytes of an input image; None where they can't be had, also not after some more tries."""
+        server = urlsplit(reference).netloc
+        patient = self._given_up[server] < PATIENT_WITH
+        for wait in (*(self._waits if patient else ()), None):
+            if self._let_down[server] >= LOST_AFTER:
+                break
             try:
-                data = await self._inputs.content(self._tenant, reference)
+                data = await inputs.content(self._tenant, reference)
+            except NotSent:
+                if wait is not None:
+                    await asyncio.sleep(wait)
             except CallError as error:
+                self._let_down[server] = 0  # it is there, and has answered
                 log.info("an input image can't be compared", code=error.code)
                 return None
-            return await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
+            else:
+                self._let_down[server] = 0
+                return data
+        self._let_down[server] += 1
+        self._given_up[server] += 1
+        log.info("an input image can't be compared", code="input_unreachable")
+        return None
 
     async def _told(self, file_id: str) -> str | None:
         """The hash that an uploaded file came with; one that came in parts may have none."""

@@ -239,7 +239,7 @@ def _time(said: str | None) -> datetime | None:
     """The time of an HTTP header; None where it is none."""
     try:
         found = parsedate_to_datetime(said or "")
-    except ValueError:
+    except (ValueError, OverflowError):  # a server may say anything; numbers beyond any clock overflow
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 

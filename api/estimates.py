@@ -13,7 +13,7 @@ from api.webhook_target import webhook_warnings
 from imagemill.domain.errors import InvalidInput
 from imagemill.domain.ids import new_id
 from imagemill.domain.item import Problem as ItemProblem
-from imagemill.domain.job import Submission
+from imagemill.domain.job import ScheduledRun, Submission
 from imagemill.domain.messages import Estimated, EstimateTask
 from imagemill.domain.money import format_usd
 from imagemill.domain.places import estimate_key
@@ -22,17 +22,19 @@ from imagemill.domain.pricing import Estimate
 Enough = Literal["surely", "likely", "not_for_all", "not_for_any"]
 
 
-async def validate(parts: Context, tenant: str, body: JobBody) -> ValidationAnswer:
-    """Estimate a submission. Nothing is started.
+async def validate(
+    parts: Context, tenant: str, body: JobBody, run: ScheduledRun | None = None
+) -> ValidationAnswer:
+    """Estimate a submission, or that of a schedule's run. Nothing is started.
 
     Raises:
         InvalidInput: it would be refused.
         Problem: it has more rows than can be read while the caller waits.
     """
-    problems = await problems_of(parts, tenant, body)
+    problems = await problems_of(parts, tenant, body, scheduled=run is not None)
     if problems:
         raise InvalidInput(problems)
-    question = record_of(new_id("validation"), tenant, body)
+    question = record_of(new_id("validation"), tenant, body).model_copy(update={"run": run})
     where = estimate_key(tenant, question.job)
     await parts.control.put(where, question.model_dump_json(exclude_none=True).encode())
     task = EstimateTask(tenant=tenant, job=question.job, times=parts.times)

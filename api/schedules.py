@@ -43,7 +43,7 @@ from api.schedule_store import (
 from api.schedule_times import checked, preview, schedules_of
 from imagemill.domain.errors import InvalidInput
 from imagemill.domain.job_states import ENDED
-from imagemill.domain.schedules import Schedule, job_of
+from imagemill.domain.schedules import BEING_MADE, Schedule, job_of
 from imagemill.ports import ScheduleChange
 
 
@@ -95,6 +95,7 @@ async def create_schedule(
     """
     made = await made_before(parts, owner, body, idempotency_key) if idempotency_key else None
     if made:
+        await _make_rest(parts, made, body)
         response.status_code = 200
         response.headers["Idempotency-Replayed"] = "true"
     else:
@@ -143,9 +144,10 @@ async def change_schedule(
         await checked(parts, owner, after.spec)
     said = body.model_dump(include={"paused", "note", "runs"}, exclude_unset=True)
     await _tell(parts, after, ScheduleChange(**said))
-    await keep(parts, after)
     if caps_of(after) != caps_of(before):
+        # Before it is kept: where its account can't be told now, the same change said again must tell it.
         await set_schedule_caps(parts, owner, schedule, caps_of(after))
+    await keep(parts, after)
     return await schedule_answer(parts, after)
 
 
@@ -267,6 +269,13 @@ async def _make(parts: Context, owner: str, body: ScheduleBody, key: str | None)
     await keep(parts, made)
     await _tell(parts, made, ScheduleChange(paused=body.paused, note=body.note, runs=body.runs))
     return made
+
+
+async def _make_rest(parts: Context, made: Schedule, body: ScheduleBody) -> None:
+    """Who made it may have got no further than to keep it: without this it stayed paused for ever."""
+    facts = await schedules_of(parts).describe(made.id)
+    if facts and facts.paused and facts.note == BEING_MADE:
+        await _tell(parts, made, ScheduleChange(paused=body.paused, note=body.note, runs=body.runs))
 
 
 async def _check_job(parts: Context, owner: str, job: JobBody) -> None:

@@ -56,7 +56,8 @@ class Screen:
         key = _relative(stack.directory.api_key)
         rows = [
             ("API", addresses.url),
-            ("API key", f"in {key}"),
+            ("Dashboard", f"{addresses.url}/"),
+            ("API key", f"in {key}; the dashboard asks for it"),
             ("Temporal UI", addresses.ui),
             ("Store (S3)", addresses.store),
             ("Image API", addresses.image_api),

@@ -16,6 +16,7 @@ from api.previews import MOST_ROWS, Feed, PreviewRow, PreviewsBusy, feed_of, sam
 from dashboard.drafts import Draft, ItemsUnread, items_of
 from dashboard.faults import Faults, blame, field_of, worded
 from imagemill.domain.errors import InvalidInput
+from imagemill.domain.ids import new_id
 from imagemill.domain.job import Encoding, Format, Manifest, ScheduledRun
 from imagemill.domain.schedules import RUN, run_values
 from imagemill.domain.windows import zone
@@ -106,15 +107,16 @@ async def previewed(parts: Context, tenant: str, draft: Draft, preview: Preview,
     manifest = _manifest(draft, faults)
     if manifest is None or preview.feed is None:
         return preview
-    run = first_run(draft) if draft.text("s_every") else {}
-    wrong = await asyncio.to_thread(_template_faults, manifest, preview.feed.columns, tuple(run))
+    run = first_run(draft)
+    more = {RUN: run_values(run)} if run else {}
+    wrong = await asyncio.to_thread(_template_faults, manifest, preview.feed.columns, tuple(more))
     for name, what in wrong:
         faults.add(name, what)
     if wrong:
         return preview
     try:
         shown = await parts.previews.rendered(
-            tenant, preview.feed.rows, templates_of(manifest), manifest.where or None, more=run
+            tenant, preview.feed.rows, templates_of(manifest), manifest.where or None, more=more
         )
     except PreviewsBusy as busy:
         return replace(preview, trouble=str(busy))
@@ -146,14 +148,17 @@ def _manifest(draft: Draft, faults: Faults) -> Manifest | None:
     return None
 
 
-def first_run(draft: Draft) -> dict[str, object]:
-    """What templates of a schedule see besides the row: as if it ran now for the first time."""
+def first_run(draft: Draft) -> ScheduledRun | None:
+    """The run that a schedule is shown for, as if it ran now for the first time; None: it is a job."""
+    if not draft.text("s_every"):
+        return None
     there = draft.text("s_zone").strip() or "UTC"
     try:
         zone(there)
     except ValueError:
         there = "UTC"
-    return {RUN: run_values(ScheduledRun(schedule="", number=1, at=datetime.now(UTC), time_zone=there))}
+    schedule = draft.text("schedule") or new_id("sched")
+    return ScheduledRun(schedule=schedule, number=1, at=datetime.now(UTC), time_zone=there)
 
 
 def _template_faults(

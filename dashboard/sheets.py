@@ -18,7 +18,7 @@ from dashboard.drafts import ENOUGH, Draft, read
 from dashboard.faults import Faults
 from dashboard.keeping import with_kept
 from dashboard.pages import then
-from dashboard.previewing import Preview, previewed
+from dashboard.previewing import Preview, first_run, previewed
 from dashboard.schedules import times_of
 from dashboard.timetables import schedule_field, schedule_of, spec_of
 from dashboard.trials import Trial, buy, trial_of
@@ -91,7 +91,7 @@ async def _estimate(press: Press, sheet: Sheet) -> None:
     sheet.place = "estimate"
     body = read(sheet.draft, sheet.faults, cap=ENOUGH)
     if body and not sheet.faults:
-        sheet.estimate = await validate(press.parts, press.tenant, body)
+        sheet.estimate = await validate(press.parts, press.tenant, body, first_run(sheet.draft))
 
 
 async def _try(press: Press, sheet: Sheet) -> None:

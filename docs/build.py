@@ -1,8 +1,9 @@
 """``python -m docs.build``: writes the generated pages of ``docs/reference/``.
 
 ``--check`` writes nothing: it names each generated page that is out of date and each relative link of any
-page that leads nowhere, and each change of the HTTP API that would break a client of the last release; it
-fails if there is one. ``--release`` writes today's API down as that of a release.
+page that leads nowhere, each picture that no page shows, and each change of the HTTP API that would break a
+client of the last release; it fails if there is one. ``--release`` writes today's API down as that of a
+release.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from api.meanings import MEANINGS
 from api.problems import KINDS, Kind
 from docs.cli_page import cli_page
 from docs.compatibility import BASELINE, broken_clients
-from docs.links import broken_links
+from docs.links import broken_links, picture_problems
 from docs.models_page import models_page
 from imagemill import settings
 from imagemill.domain.errors import EXPLANATIONS
@@ -100,7 +101,8 @@ def stale_pages(root: Path, generated: Mapping[str, str]) -> list[str]:
 
 def check(root: Path, generated: Mapping[str, str]) -> list[str]:
     """All that is wrong with the documentation."""
-    return stale_pages(root, generated) + broken_clients(root, generated[OPENAPI]) + broken_links(root)
+    stale, clients = stale_pages(root, generated), broken_clients(root, generated[OPENAPI])
+    return stale + clients + broken_links(root) + picture_problems(root)
 
 
 def openapi() -> str:

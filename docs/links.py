@@ -1,4 +1,4 @@
-"""Do the relative links and anchors of Markdown pages lead somewhere?"""
+"""Do the relative links and anchors of Markdown pages lead somewhere, and is every picture shown?"""
 
 import re
 from collections import Counter
@@ -9,9 +9,11 @@ from urllib.parse import unquote
 _FENCE = re.compile(r"^ {0,3}(?P<fence>`{3,}|~{3,})")
 _CODE = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)")
 _INLINE = re.compile(r"\]\(\s*(?:<(?P<bracketed>[^>\n]*)>|(?P<plain>[^\s()]*(?:\([^\s()]*\)[^\s()]*)*))")
+_NAMELESS = re.compile(r"!\[\s*\]")
 _REFERENCE = re.compile(r"^ {0,3}\[[^\]]+\]:\s*<?(?P<target>[^\s>]+)>?")
 _HEADING = re.compile(r"^ {0,3}#{1,6}\s+(?P<text>.*?)\s*#*\s*$")
 _NAMED = re.compile(r"<a\s+(?:id|name)=\"(?P<name>[^\"]+)\"")
+PICTURES = (".avif", ".jpeg", ".jpg", ".png", ".svg", ".webp")
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*:|^//", re.IGNORECASE)
 
 
@@ -24,6 +26,22 @@ def broken_links(root: Path) -> list[str]:
         for line, target in links(page.read_text(encoding="utf-8"))
         if (problem := _problem(root, page, target))
     ]
+
+
+def picture_problems(root: Path) -> list[str]:
+    """Each picture under ``docs/`` that no page shows, and each place where one has no words in its stead."""
+    root = root.resolve()
+    texts = {page: page.read_text(encoding="utf-8") for page in pages(root)}
+    shown = {
+        (page.parent / unquote(target)).resolve() for page, text in texts.items() for _, target in links(text)
+    }
+    there = sorted(path for path in root.glob("docs/**/*") if path.suffix in PICTURES)
+    return [
+        f"{page.relative_to(root)}:{line}: say what the picture shows, between its brackets"
+        for page, text in texts.items()
+        for line, prose in _prose(text)
+        if _NAMELESS.search(_CODE.sub("", prose))
+    ] + [f"{path.relative_to(root)}: no page shows it" for path in there if path not in shown]
 
 
 def pages(root: Path) -> list[Path]:

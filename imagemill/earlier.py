@@ -16,9 +16,8 @@ class Earlier:
         self._database.execute("begin")
 
     def add(self, lines: bytes) -> None:
-        """Take in the lines of an index."""
-        split = (line.split(b"\t", 1) for line in lines.splitlines())
-        rows = ((bytes.fromhex(digest.decode()), item) for digest, item in split)
+        """Take in the lines of an index, but for those that are none."""
+        rows = [row for line in lines.splitlines() if (row := _row(line))]
         self._database.executemany("insert or ignore into earlier values (?, ?)", rows)
 
     def find(self, digests: Iterable[str]) -> dict[str, EarlierItem]:
@@ -27,8 +26,24 @@ class Earlier:
         rows = {
             digest: self._database.execute(ask, (bytes.fromhex(digest),)).fetchone() for digest in digests
         }
-        return {digest: EarlierItem.model_validate_json(row[0]) for digest, row in rows.items() if row}
+        found = {digest: _item(row[0]) for digest, row in rows.items() if row}
+        return {digest: item for digest, item in found.items() if item}
 
     def close(self) -> None:
         """Drop the file."""
         self._database.close()
+
+
+def _row(line: bytes) -> tuple[bytes, bytes] | None:
+    digest, _, item = line.partition(b"\t")
+    try:
+        return bytes.fromhex(digest.decode()), item
+    except ValueError:
+        return None
+
+
+def _item(text: bytes) -> EarlierItem | None:
+    try:
+        return EarlierItem.model_validate_json(text)
+    except ValueError:
+        return None

@@ -33,7 +33,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from imagemill.domain.errors import EngineUnavailable, InvalidInput
 from imagemill.domain.messages import MAIN_QUEUE, Times
 from imagemill.domain.run_messages import RUN, RunStart
-from imagemill.domain.schedules import Calendar, Overlap, Schedule, Spec, ranges
+from imagemill.domain.schedules import BEING_MADE, Calendar, Overlap, Schedule, Spec, ranges
 from imagemill.ports import ScheduleChange, ScheduleFacts
 from imagemill.search_attributes import TENANT
 
@@ -62,7 +62,7 @@ class TemporalSchedules:
     async def create(self, schedule: Schedule, times: Times) -> None:
         """Keep a schedule, paused."""
         theirs = self._theirs(schedule, times)
-        theirs.state = ScheduleState(paused=True, note="it is being made")
+        theirs.state = ScheduleState(paused=True, note=BEING_MADE)
         try:
             await self._client.create_schedule(
                 schedule.id, theirs, search_attributes=_of_tenant(schedule.tenant)

@@ -50,6 +50,8 @@ class EarlierItem(ReusedFrom):
     """An item that was bought before, and where its images lie."""
 
     images: list[DeliveredImage]
+    made: list[Rendition] = Field(default_factory=list)
+    """How the copies of its images were made, besides thumbnails."""
 
 
 class PlannedItem(BaseModel):

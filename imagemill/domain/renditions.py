@@ -13,6 +13,8 @@ RenditionFormat = Literal["webp", "avif", "jpeg", "png"]
 THUMBNAIL = "thumbnail"
 """The name that a thumbnail is asked for by; no rendition may have it."""
 MOST_RENDITIONS = 10
+MOST_BYTES = 100 * 1024 * 1024
+"""Of an image that has copies. The provider sends none larger; who owns the bucket may put any there."""
 SMALLEST_SIDE, LARGEST_SIDE = 16, 4096
 TALLEST = 16_383
 """What webp can have; of a rendition without a height."""
@@ -64,6 +66,12 @@ class Rendition(BaseModel):
         """The quality that it is made at."""
         return QUALITIES[self.format] if self.quality is None else self.quality
 
+    def is_made_like(self, other: "Rendition") -> bool:
+        """Does the other one ask for the very same copies?"""
+        return self.model_copy(update={"quality": self.level}) == other.model_copy(
+            update={"quality": other.level}
+        )
+
     def size_of(self, width: int, height: int) -> tuple[int, int]:
         """Width and height of this rendition of an image of so many pixels."""
         if self.fit != "inside" and self.height is not None:
@@ -74,6 +82,8 @@ class Rendition(BaseModel):
 
 
 THUMBNAIL_SIDE = 320
+MOST_THUMBNAIL_BYTES = 1024 * 1024
+"""Far above any of that size; hundreds of them are held at once for a gallery."""
 THUMBNAIL_SPEC = Rendition.model_construct(
     name=THUMBNAIL, width=THUMBNAIL_SIDE, height=THUMBNAIL_SIDE, fit="inside", format="webp", quality=75
 )

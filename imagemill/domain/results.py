@@ -50,8 +50,12 @@ def _images(item: PlannedItem, record: ItemRecord, prefix: str, job: str) -> lis
 
 
 def _reused(item: PlannedItem, earlier: EarlierItem) -> list[DeliveredImage]:
-    """Images of an earlier job, each with those of the copies asked for that it was given then."""
-    specs = all_specs(item.renditions, thumbnail=item.thumbnail)
+    """Images of an earlier job, each with those of the copies asked for that it was given then.
+
+    A copy of the same name and size may have been fitted in another way, or be of another quality.
+    """
+    made = [spec for spec in item.renditions if any(map(spec.is_made_like, earlier.made))]
+    specs = all_specs(made, thumbnail=item.thumbnail)
     found = []
     for image in earlier.images:
         asked = copies_of(image.key, (image.width, image.height), specs, set())

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from imagemill.domain.item import EarlierItem, ItemResult
+from imagemill.domain.renditions import Rendition
 from imagemill.domain.request import ImageRequest
 
 VERSION = "1"
@@ -35,10 +36,12 @@ def answers_whole(request: ImageRequest, result: ItemResult) -> bool:
     return whole and all(image.format == request.output_format for image in result.images)
 
 
-def index_lines(job: str, bought: Iterable[tuple[str, ItemResult]]) -> bytes:
+def index_lines(job: str, bought: Iterable[tuple[str, ItemResult, list[Rendition]]]) -> bytes:
     """What items with these hashes brought, a line each: the hash, a tab, and an ``EarlierItem``."""
     lines = []
-    for digest, result in bought:
-        item = EarlierItem(job=job, custom_id=result.custom_id, variant=result.variant, images=result.images)
+    for digest, result, made in bought:
+        item = EarlierItem(
+            job=job, custom_id=result.custom_id, variant=result.variant, images=result.images, made=made
+        )
         lines.append(f"{digest}\t{item.model_dump_json(exclude_none=True)}\n")
     return "".join(lines).encode()

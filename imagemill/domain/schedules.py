@@ -20,6 +20,9 @@ CATCHUP_SECONDS = 86_400
 LEAST_APART = 60
 """Seconds between two times of a schedule, at least."""
 
+BEING_MADE = "it is being made"
+"""The note of one that the engine keeps paused until all else of it is there."""
+
 RUN = "run"
 """The variable of templates that says which run of a schedule they are rendered for."""
 

@@ -10,11 +10,9 @@ import structlog
 
 from imagemill.bounded_child import BoundedChild
 from imagemill.domain.gallery import SheetOrder
-from imagemill.domain.renditions import Rendition
+from imagemill.domain.renditions import MOST_BYTES, Rendition
 
 log = structlog.get_logger()
-MOST_BYTES = 100 * 1024 * 1024
-"""An image of more bytes is not sent to a process at all."""
 MOST_DEATHS = 2
 """After so many copies of one image have each taken a process down, the rest of them is not tried."""
 

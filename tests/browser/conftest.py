@@ -14,7 +14,15 @@ from typing import Any, Literal
 import httpx2
 import pytest
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
-from playwright.async_api import Browser, ConsoleMessage, FloatRect, Page, ViewportSize, async_playwright
+from playwright.async_api import (
+    Browser,
+    ConsoleMessage,
+    FloatRect,
+    Page,
+    ViewportSize,
+    async_playwright,
+    expect,
+)
 
 from sandbox.stack import LocalStack, StackOptions
 from tests.acceptance.service import Service
@@ -28,6 +36,9 @@ WIDE, PHONE = ViewportSize(width=1280, height=900), ViewportSize(width=390, heig
 EVERYTHING = {"resultTypes": ["violations"]}
 CONTRAST = EVERYTHING | {"runOnly": ["color-contrast"]}
 """The same page in other colours: only what depends on them."""
+
+PATIENCE = 15_000
+"""Milliseconds until something that should be on a page is missed."""
 
 SNAPPED = 1600
 """Pixels of height in a picture."""
@@ -124,7 +135,8 @@ def _key(tenant: str, key: str, scopes: str) -> str:
 
 @pytest.fixture(scope="session")
 async def chromium(program: str) -> AsyncIterator[Browser]:
-    """The browser."""
+    """The browser, and as much patience for what it shows as for what it does."""
+    expect.set_options(timeout=PATIENCE)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield browser
@@ -149,7 +161,7 @@ async def open_page(pictures: Path | None, service: Service, chromium: Browser) 
         context = await chromium.new_context(
             base_url=str(service.stack.addresses.url), viewport=WIDE, reduced_motion="reduce", **options
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE)
         await context.add_init_script(VIOLATIONS)
         person = Person(await context.new_page(), pictures)
         people.append(person)
@@ -173,7 +185,7 @@ async def open_page(pictures: Path | None, service: Service, chromium: Browser) 
 
 def _note(person: Person, message: ConsoleMessage) -> None:
     if message.type in ("error", "warning"):
-        person.troubles.append(message.text)
+        person.troubles.append(f"{message.text} at {message.location.get('url')}")
 
 
 async def log_in(page: Page, key: str) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from imagemill.domain.errors import EngineUnavailable
 from imagemill.domain.messages import Times
-from imagemill.domain.schedules import ALIASES, Calendar, Schedule, Spec, ranges
+from imagemill.domain.schedules import ALIASES, BEING_MADE, Calendar, Schedule, Spec, ranges
 from imagemill.domain.windows import zone
 from imagemill.ports import ScheduleChange, ScheduleFacts
 
@@ -37,7 +37,7 @@ class MemorySchedules:
             return
         self.asked.append(schedule.id)
         self.kept[schedule.id] = schedule
-        self.facts[schedule.id] = ScheduleFacts(paused=True, note="it is being made")
+        self.facts[schedule.id] = ScheduleFacts(paused=True, note=BEING_MADE)
 
     async def describe(self, schedule: str) -> ScheduleFacts | None:
         self._arrive()

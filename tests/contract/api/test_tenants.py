@@ -105,9 +105,10 @@ def addresses() -> Iterator[tuple[str, str]]:
         yield our_address, their_address
 
 
-@pytest.fixture
-def document(addresses: tuple[str, str]) -> Any:
-    return schemathesis.openapi.from_url(f"{addresses[1]}/openapi.json")
+@pytest.fixture(scope="module")
+def document() -> Any:
+    """What all of them answer to; it is made once, since that takes seconds."""
+    return schemathesis.openapi.from_dict(make_app().openapi())
 
 
 def answered(

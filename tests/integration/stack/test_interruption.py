@@ -1,6 +1,7 @@
 """The end of the whole, from outside."""
 
 import json
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -52,6 +53,8 @@ def test_a_signal_ends_everything_within_seconds(
     assert not (tmp_path / "stack.json").exists()
     for name in ("temporal", "store", "image-api", "worker-1", "worker-2", "api"):
         assert f"{name:<10}  ready" in shown
+    assert re.search(r"^  Dashboard +http://127\.0\.0\.1:\d+/$", shown, re.MULTILINE)
+    assert f"{tmp_path / 'api-key'}; the dashboard asks for it" in shown
     assert "\x1b" not in shown
 
 

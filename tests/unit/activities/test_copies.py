@@ -1,6 +1,9 @@
 """Copies around the paid call: whatever becomes of them, the image is stored and reported."""
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -28,9 +31,10 @@ THUMB, WEB = "shop/job_1/_thumbnails/a/1.png.webp", "shop/job_1/_renditions/web/
 
 
 class PickyStore(MemoryStore):
-    """Is away, or refuses, where smaller copies are concerned."""
+    """Is away, or refuses, where smaller copies are concerned; ``sizes``: what it says of sizes."""
 
     error: Exception | None = None
+    sizes: Mapping[str, int] = MappingProxyType({})
 
     async def put(self, key: str, data: bytes, **more: Any) -> None:
         if self.error:
@@ -40,7 +44,8 @@ class PickyStore(MemoryStore):
     async def head(self, key: str) -> Any:
         if self.error and "/_" in key:
             raise self.error
-        return await super().head(key)
+        facts = await super().head(key)
+        return replace(facts, size=self.sizes.get(key, facts.size))
 
 
 class CopyShop(Shop):
@@ -169,6 +174,24 @@ async def test_an_image_that_was_stored_before_gets_what_it_lacks(there: list[st
     assert shop.beside == sorted([THUMB, WEB])
     assert all(shop.delivered.data(key) == b"older" for key in there)
     assert len(shop.imaging.asked) == (len(there) < 2)
+
+
+async def test_what_lies_in_the_place_of_an_image_and_is_too_large_for_one_is_not_read() -> None:
+    """The bucket's owner may put anything there, which must not fill the worker's memory."""
+    shop = CopyShop()
+    await shop.plan()
+    stored = await shop.delivery.store(shop.place, call("r0"), [RED])
+    shop.delivered.sizes = {ONE: 10**9, "shop/job_1/_thumbnails/b.png.webp": 10**9}
+    looking = Search(Plans(shop.control), shop.delivery, shop.copies)
+    found = await environment().run(looking.look, task())
+
+    assert found.call
+    assert found.call.reservation == stored.reservation
+    assert found.warnings == ["no_thumbnail", "rendition_failed:web"]
+    assert await shop.copies.thumbnail(ONE) is None
+    await shop.delivered.put("shop/job_1/_thumbnails/b.png.webp", b"huge")
+    assert await shop.copies.thumbnail("shop/job_1/b.png") is None
+    assert shop.imaging.asked == []
 
 
 async def test_what_is_found_after_a_lost_call_gets_its_copies() -> None:

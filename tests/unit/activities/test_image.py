@@ -2,6 +2,7 @@ import asyncio
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from temporalio.testing import ActivityEnvironment
@@ -12,7 +13,7 @@ from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.errors import AccountTrouble, NotBilled, NotSent, OutcomeUnknown, Refused
 from imagemill.domain.messages import GENERATE, ImageOutcome, ImageTask, Times
 from imagemill.domain.pace import Pace, Told
-from imagemill.pacing.gate import FAILURES_IN_A_ROW, PROVIDER_FAILING, Gate
+from imagemill.pacing.gate import FAILURES_IN_A_ROW, PROVIDER_FAILING, Gate, Ticket
 from tests.fakes.provider import ScriptedProvider, generated, picture
 from tests.unit.activities.places import Shop, call
 
@@ -319,3 +320,26 @@ async def test_what_was_not_sent_uses_up_no_limit() -> None:
         await buy(Shop(), ScriptedProvider(), gate=gate, env=environment(seconds_ago=61))
 
     assert gate.take_news() is None
+
+
+async def test_nothing_takes_time_between_the_check_of_the_age_and_the_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The hash of what is sent waits for a thread, which may be long where many inputs are checked."""
+    order: list[str] = []
+
+    class Spy(Gate):
+        async def enter(self, *args: Any, **more: Any) -> Ticket:
+            order.append("turn")
+            return await super().enter(*args, **more)
+
+    async def hashed(*_: object) -> str:
+        order.append("hash")
+        return "ab" * 32
+
+    monkeypatch.setattr("activities.image.hash_of_sent", hashed)
+    outcome = await buy(Shop(), ScriptedProvider(), gate=Spy("w", (15, 300), time.time))
+
+    assert order == ["hash", "turn"]
+    assert outcome.call
+    assert outcome.call.request_sha256 == "ab" * 32

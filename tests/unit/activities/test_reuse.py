@@ -1,5 +1,6 @@
 """What was bought before is found at planning, if it is still there; everything else is bought."""
 
+import gzip
 import hashlib
 import json
 from dataclasses import replace
@@ -15,6 +16,7 @@ from activities.delivery import Delivery
 from activities.inputs import Inputs
 from activities.planning import Planning
 from activities.plans import Plans
+from activities.reuse import FETCHED_AT_ONCE, LOST_AFTER, PATIENT_WITH
 from imagemill.domain.catalogue import Catalogue
 from imagemill.domain.errors import NotSent, StoreUnavailable
 from imagemill.domain.item import CallRecord, ImageFacts, ItemRecord, ItemResult, PlannedItem
@@ -55,15 +57,19 @@ FILE = "file_" + "0" * 26
 
 
 class Site:
-    """Implements `Fetcher`."""
+    """Implements `Fetcher`; ``stumbles``: so many of the next fetches fail."""
 
     def __init__(self) -> None:
+        self.stumbles = 0
         self.found: dict[str, bytes | Exception] = {}
         self.asked: list[str] = []
 
     async def fetch(self, address: str) -> bytes:
         self.asked.append(address)
         answer = self.found[address]
+        if self.stumbles:
+            self.stumbles -= 1
+            raise NotSent("input_unreachable")
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -84,6 +90,7 @@ class World:
             Catalogue.load(),
             delivered=self.delivered,
             inputs=self.inputs,
+            input_waits=(0, 0, 0),
         )
 
     def books(self) -> Books:
@@ -222,6 +229,37 @@ async def test_what_was_reused_and_is_reused_again_links_to_what_was_paid(world:
 
     assert world.reused(third) == ["job_1"]
     assert len([key for key in world.control.written if key.startswith("reuse/")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "had"),
+    [({}, True), ({"quality": 80}, True), ({"quality": 30}, False), ({"fit": "contain"}, False)],
+)
+async def test_a_copy_is_taken_over_only_if_it_was_made_as_it_is_asked_for(
+    world: World, asked: dict[str, Any], had: bool
+) -> None:
+    web = {"name": "web", "width": 16, "height": 16, "fit": "cover"}
+    await bought(world, "a chair", renditions=[web])
+    second = await bought(world, "a chair", renditions=[web | asked], reuse="tenant")
+
+    [result] = world.results(second)
+    assert result.reused_from
+    assert list(result.images[0].renditions) == (["web"] if had else [])
+    assert result.warnings == ([] if had else ["rendition_failed:web"])
+
+
+@pytest.mark.parametrize("damaged", ["object", "hash", "item"])
+async def test_what_is_damaged_in_the_index_is_bought_and_ends_no_job(world: World, damaged: str) -> None:
+    await bought(world, "a chair")
+    await bought(world, "a lamp")
+    [_, key] = sorted(key for key in world.control.written if key.startswith("reuse/"))
+    digest = gzip.decompress(world.control.data(key)).partition(b"\t")[0]
+    bad = {"object": b"\x1f\x8b...", "hash": gzip.compress(b"x\t{}"), "item": gzip.compress(digest + b"\t{}")}
+    await world.control.put(key, bad[damaged])
+    third, plan = await world.plan("a chair", "a lamp", reuse="tenant")
+
+    assert plan.failure is None
+    assert world.reused(third) == [None, "job_2"]
 
 
 async def test_the_newest_of_several_images_counts(world: World) -> None:
@@ -386,6 +424,38 @@ async def test_an_input_that_cannot_be_had_makes_the_item_one_that_is_bought(wor
 
     assert world.reused(second) == [None]
     assert plan.failure is None
+
+
+async def test_a_moments_trouble_of_the_inputs_server_buys_nothing_again(world: World) -> None:
+    world.site.found = {URL: PICTURE}
+    await bought(world, items=edit(URL))
+    world.site.stumbles = 3
+    second, _ = await world.plan(items=edit(URL), reuse="tenant")
+
+    assert world.reused(second) == ["job_1"]
+
+
+async def test_a_server_that_lets_down_one_image_after_the_other_is_asked_no_more(world: World) -> None:
+    urls = [f"https://shop.example/{number}.png" for number in range(4 * LOST_AFTER)]
+    world.site.found = dict.fromkeys(urls, NotSent("input_unreachable"))
+    items = [{"custom_id": url[-8:], "prompt": "a", "images": [url]} for url in urls]
+    _, plan = await world.plan(items=items, reuse="tenant")
+
+    assert plan.failure is None
+    assert len(set(world.site.asked)) < 2 * LOST_AFTER
+
+
+async def test_images_that_a_server_never_has_are_not_waited_for_one_by_one(world: World) -> None:
+    urls = [f"https://shop.example/{number}.png" for number in range(3 * PATIENT_WITH)]
+    world.site.found = {
+        url: PICTURE if number % 4 == 0 else NotSent("input_unreachable") for number, url in enumerate(urls)
+    }
+    items = [{"custom_id": url[-8:], "prompt": "a", "images": [url]} for url in urls]
+    _, plan = await world.plan(items=items, reuse="tenant")
+
+    assert plan.failure is None
+    # Each once, and three times more those that patience lasted for, with those then under way.
+    assert len(urls) < len(world.site.asked) < len(urls) + 3 * (PATIENT_WITH + FETCHED_AT_ONCE)
 
 
 @pytest.mark.parametrize("hashed", [True, False])

@@ -203,7 +203,10 @@ async def test_an_address_is_read_and_shown_without_what_grants_access(path: Pat
     assert (found.modified_at, found.etag, found.bytes) == (NOON, '"1"', len(ROWS))
 
 
-@pytest.mark.parametrize("said", ["", "yesterday", "0"])
+@pytest.mark.parametrize(
+    "said",
+    ["", "yesterday", "0", f"Fri, 01 May {'9' * 20} 12:00:00 GMT", f"Fri, 01 May 2026 12:00:00 +{'9' * 20}"],
+)
 async def test_a_date_that_is_none_is_left_out(path: Path, said: str) -> None:
     _, found = await Desk(Web(ROWS, last_modified=said)).fetch(path, url=URL)
     assert found.modified_at is None

@@ -10,7 +10,7 @@ import pytest
 from api.context import Context
 from imagemill.domain.job import Counts, Hold, JobSummary, Progress
 from imagemill.domain.places import run_key, schedule_key
-from imagemill.domain.schedules import RunRecord, Schedule, job_of
+from imagemill.domain.schedules import BEING_MADE, RunRecord, Schedule, job_of
 from imagemill.domain.tenant import Caps, TenantAccount, TenantLease
 from imagemill.ports import ScheduleFacts
 from tests.fakes.engine import MemoryEngine
@@ -92,6 +92,22 @@ async def test_a_key_whose_schedule_was_half_made_makes_the_rest(
 
     assert (again.status_code, again.json()["id"]) == (201, first["id"])
     assert again.json()["state"] == "active"
+
+
+async def test_a_key_whose_schedule_was_kept_and_never_set_going_sets_it_going(
+    http: httpx2.AsyncClient, schedules: MemorySchedules
+) -> None:
+    key = {"idempotency-key": "k"}
+    body = SCHEDULE | {"runs": 3, "note": "for spring"}
+    first = (await http.post("/v1/schedules", json=body, headers=key)).json()
+    schedules.facts[first["id"]] = ScheduleFacts(paused=True, note=BEING_MADE)
+
+    again = (await http.post("/v1/schedules", json=body, headers=key)).json()
+    assert (again["state"], again["note"], again["runs_left"]) == ("active", "for spring", 3)
+
+    await http.post(f"/v1/schedules/{first['id']}/pause", json={"note": "enough"})
+    replayed = (await http.post("/v1/schedules", json=body, headers=key)).json()
+    assert (replayed["state"], replayed["note"]) == ("paused", "enough"), "what was done since stays"
 
 
 @pytest.mark.parametrize(
@@ -302,6 +318,20 @@ async def test_its_cap_is_told_and_what_is_left_comes_from_its_account(
     assert (start.schedule, said) == (id_, Caps(month_nano=5 * 10**9, time_zone="UTC"))
     budget = lowered.json()["budget"]
     assert (budget["committed_usd"], budget["left_usd"], budget["time_zone"]) == ("7.00", "0.00", "UTC")
+
+
+async def test_a_lowered_cap_that_its_account_could_not_be_told_is_told_by_the_same_request_again(
+    http: httpx2.AsyncClient, engine: MemoryEngine
+) -> None:
+    id_ = (await made(http, budget={"month_usd": "50.00"}))["id"]
+    engine.caps[f"t/{id_}"] = Caps(month_nano=50 * 10**9, time_zone="Europe/Berlin")
+    lowered = {"budget": {"month_usd": "5.00"}}
+
+    engine.away = 1
+    assert (await http.patch(f"/v1/schedules/{id_}", json=lowered)).status_code == 503
+    assert (await http.patch(f"/v1/schedules/{id_}", json=lowered)).status_code == 200
+
+    assert engine.caps[f"t/{id_}"].month_nano == 5 * 10**9
 
 
 # --- runs ----------------------------------------------------------------------------------------

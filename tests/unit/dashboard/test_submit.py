@@ -158,6 +158,17 @@ async def test_an_estimate_tells_the_band_the_bad_rows_and_whether_the_cap_will_
     assert not engine.starts
 
 
+@pytest.mark.parametrize(("every", "said"), [("weekly", "expected for 2 items"), ("", "unknown variable")])
+async def test_an_estimate_of_a_schedule_knows_its_run(
+    every: str, said: str, browser: Browser, engine: MemoryEngine
+) -> None:
+    engine.estimated = Estimated(plan=Plan(items=2), problems=[])
+    feed = {"source": "file", "prompt": "{{ row.title }}, {{ run.date }}", "id": "{{ row.sku }}"}
+    page = await press(browser, "estimate", TYPED | feed | {"s_every": every}, FEED)
+
+    assert said in page
+
+
 async def test_a_cap_can_be_taken_from_the_estimate(browser: Browser, engine: MemoryEngine) -> None:
     engine.estimated = Estimated(plan=Plan(items=2, estimate=Estimate(high_nano=9)), problems=[])
     page = await press(browser, "cap:7.25")

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.links import anchors, broken_links, links
+from docs.links import anchors, broken_links, links, picture_problems
 
 
 @pytest.fixture
@@ -81,3 +81,14 @@ def test_anchors_are_those_of_github() -> None:
 
 def test_comments_in_code_are_no_headings() -> None:
     assert anchors('```sh\n# not one\n```\n<a id="named"></a>\n') == {"named"}
+
+
+def test_every_picture_is_shown_and_named(root: Path) -> None:
+    for name in ("shown.webp", "left.webp"):
+        (root / "docs" / name).touch()
+    (root / "docs" / "page.md").write_text("![A job](shown.webp)\n\n![](shown.webp) `![](code.png)`\n")
+
+    assert picture_problems(root) == [
+        "docs/page.md:3: say what the picture shows, between its brackets",
+        "docs/left.webp: no page shows it",
+    ]
