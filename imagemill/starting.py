@@ -42,12 +42,11 @@ class Starter:
             priority=submission.priority,
             on_unknown=submission.on_unknown,
             account=None if refused else account_workflow_id(tenant),
-            schedule=submission.run.schedule if submission.run and not refused else None,
+            schedule=None if refused else submission.schedule,
             times=self.times,
             window=self.window,
             chunks_at_once=self.chunks_at_once,
             submitted_at=submission.submitted_at,
-            reuse_schedule=submission.schedule,
         )
         summary = JobSummary(
             tenant=tenant,

@@ -156,7 +156,7 @@ class ChunkWorkflow:
                 chunk=self.chunk,
                 records=[records[index] for index in sorted(records)],
                 submitted_at=self.place.submitted_at,
-                schedule=self.place.reuse_schedule,
+                schedule=self.place.schedule,
             ),
             result_type=WrittenResults,
             **policies.bookkeeping(self.place),

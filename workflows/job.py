@@ -334,7 +334,7 @@ class JobWorkflow:
                 lines=self.progress.lines,
                 trust=self.progress.trust,
                 records=list(self.chunks.alone.state.records.values()) if self.chunks.alone else None,
-                schedule=self.place.reuse_schedule,
+                schedule=self.place.schedule,
             ),
             result_type=Nothing,
             **policies.bookkeeping(self.place),

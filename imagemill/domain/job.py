@@ -113,7 +113,7 @@ class Submission(BaseModel):
 
     @property
     def schedule(self) -> str | None:
-        """The schedule that it counts as a run of, where its images are looked for by later ones."""
+        """The schedule that it counts as a run of: its cap bounds it, its later runs may reuse its images."""
         if self.run:
             return self.run.schedule
         return self.retry.schedule if self.retry else None

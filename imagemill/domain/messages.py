@@ -120,14 +120,12 @@ class Workplace(BaseModel):
     account: str | None = None
     """The workflow id of the tenant's account; None: it has none, as in tests."""
     schedule: str | None = None
-    """The schedule whose run it is, and from whose account it leases as well."""
+    """The schedule whose run it is, or retries: it leases from its account too, and its runs may reuse."""
     times: Times = Field(default_factory=Times)
     window: int = 100
     chunks_at_once: int = 4
     submitted_at: datetime | None = None
     """Sorts what it buys among what others bought; None: started before anything was reused."""
-    reuse_schedule: str | None = None
-    """The schedule whose later runs may reuse what it buys: that of a run, or of the run that it retries."""
 
 
 # --- activities ----------------------------------------------------------------------------------

@@ -1,10 +1,15 @@
 """A feed that comes every day: the provider's ledger shows the rows that changed, and no others."""
 
 import uuid
+from pathlib import Path
 from typing import Any
 
 import boto3
 
+from cli.client import Client
+from cli.download import Download
+from cli.downloads import Downloads
+from cli.service import Service as At
 from tests.acceptance.service import Json, Prompts, Service, check_pictures, nano
 
 ROWS = 120
@@ -53,7 +58,19 @@ async def finished(service: Service, submission: Json) -> Json:
     return status
 
 
-async def test_a_feed_that_comes_again_buys_what_changed(service: Service) -> None:
+async def download(service: Service, job: str, folder: Path) -> None:
+    """As `imagemill results` does."""
+    at = service.stack.addresses
+    async with Client(At(str(at.url), str(at.api_key))) as client, Downloads() as downloads:
+        account = await Download(client, downloads, job=job, folder=folder, say=print).run()
+    assert account.failed == []
+
+
+def pictures(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*.jpg")}
+
+
+async def test_a_feed_that_comes_again_buys_what_changed(service: Service, tmp_path: Path) -> None:
     feed = Feed()
     first = await finished(service, await uploaded(service, feed))
     before = {result["custom_id"]: result for result in await service.results(first["id"])}
@@ -85,6 +102,8 @@ async def test_a_feed_that_comes_again_buys_what_changed(service: Service) -> No
     assert (report["items"]["reused"], report["images"], len(report["lines"])) == (118, 2, 1)
     assert report["settled_usd"] == second["cost"]["settled_usd"]
 
+    await download(service, second["id"], tmp_path)
+    assert pictures(tmp_path) == {f"{sku}/1.jpg" for sku in feed.titles}
     third = await finished(service, again | {"budget": {"limit_usd": "0.000001"}})
     linked = {result["reused_from"]["job"] for result in await service.results(third["id"])}
     assert linked == {first["id"], second["id"]}  # those that paid

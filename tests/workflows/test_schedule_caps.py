@@ -7,8 +7,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
 
 from imagemill.domain.budget import total
+from imagemill.domain.messages import Times
 from imagemill.domain.tenant import Caps
 from tests.fakes.activities import FakeActivities
 from tests.workflows.mill import QUICK, Mill, Tenant, until, working
@@ -44,12 +46,16 @@ async def all_stand_still(runs: list[Mill]) -> bool:
 
 @asynccontextmanager
 async def scheduled(
-    client: Client, month_nano: int | None, tenant_caps: Caps, *fakes: FakeActivities
+    client: Client,
+    month_nano: int | None,
+    tenant_caps: Caps,
+    *fakes: FakeActivities,
+    times: Times | None = None,
 ) -> AsyncIterator[Scheduled]:
-    mills = [Mill(client, each, times=QUICK) for each in fakes]
-    name = f"sched_{uuid.uuid4().hex[:12]}"
-    schedule = Tenant(client, mills[0].job, Caps(month_nano=month_nano), HOUSEKEEPING, schedule=name)
-    tenant = Tenant(client, mills[0].job, tenant_caps, HOUSEKEEPING)
+    mills = [Mill(client, each, times=times or QUICK) for each in fakes]
+    name, keeping = f"sched_{uuid.uuid4().hex[:12]}", times or HOUSEKEEPING
+    schedule = Tenant(client, mills[0].job, Caps(month_nano=month_nano), keeping, schedule=name)
+    tenant = Tenant(client, mills[0].job, tenant_caps, keeping)
     for mill in mills:
         mill.place = {"account": tenant.id, "schedule": name}
     async with AsyncExitStack() as running:
@@ -146,3 +152,15 @@ async def test_a_cap_that_is_lowered_calls_money_back_from_runs(engine: Client) 
         await their.schedule.set_caps(Caps(month_nano=600))
         assert (await run.ended()).state == "completed"
         assert await their.settled() == [600, 600]
+
+
+async def test_a_held_run_goes_on_when_the_month_turns(skipping: WorkflowEnvironment) -> None:
+    """Three items at 60 under a cap of 100 a month: one a month."""
+    fakes = FakeActivities([[60, 60, 60]])
+    rare = Times(sweep=400_000, reconcile=400_000, account_save=400_000)  # each timer costs the skipping time
+    async with scheduled(skipping.client, 100, PLENTY, fakes, times=rare) as their:
+        assert (await their.runs[0].run()).state == "completed"
+        account = await their.schedule.usage()
+    # Of the months before the last two nothing is kept.
+    assert [total(spent).total for spent in account.days.values()] == [60, 60]
+    assert len({day[:7] for day in account.days}) == 2

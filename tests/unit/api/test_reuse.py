@@ -92,7 +92,7 @@ async def test_a_retry_reuses_nothing_and_keeps_its_schedule(
     assert answer.status_code == 202, answer.text
     child = stored(control, answer.json()["id"])
     assert (child.reuse, child.run, child.schedule) == ("none", None, "sched_1")
-    assert engine.starts[-1].place.reuse_schedule == "sched_1"
+    assert engine.starts[-1].place.schedule == "sched_1"
 
 
 async def test_the_status_tells_how_many_were_reused(http: httpx2.AsyncClient, engine: MemoryEngine) -> None:
