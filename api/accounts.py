@@ -18,6 +18,8 @@ from imagemill.tenants import PATIENCE
 
 log = structlog.get_logger()
 
+NEW_SECONDS = (0.1, 0.2, 0.4, 0.8)
+"""An account that has only just begun can't be asked before it knows that nothing was saved of it."""
 SEEN_SECONDS = 1.0
 """So long an account is taken to work by the caps that it was seen to work by."""
 
@@ -168,22 +170,35 @@ async def account_of(parts: Context, tenant: str, schedule: str | None = None) -
     Raises:
         EngineUnavailable: it was never saved, either.
     """
-    try:
-        account = await parts.engine.account(tenant, schedule)
-        if account:
-            account.as_of = parts.now()
-        else:
-            account = await _saved(parts, tenant, schedule)
-    except EngineUnavailable:
-        account = await _saved(parts, tenant, schedule)
-        if account is None:
-            raise
+    for wait in (*NEW_SECONDS, None):
+        try:
+            account = await _told_or_saved(parts, tenant, schedule)
+            break
+        except EngineUnavailable:
+            if wait is None:
+                raise
+            await asyncio.sleep(wait)
     if account is None:
         caps = await _caps_of(parts, tenant, schedule)
         account = TenantAccount(
             tenant=tenant, schedule=schedule, caps=caps, today=day_of(parts.now(), caps.time_zone)
         )
     account.turn(day_of(parts.now(), account.caps.time_zone))
+    return account
+
+
+async def _told_or_saved(parts: Context, tenant: str, schedule: str | None) -> TenantAccount | None:
+    """None: there is no such account yet. Raises EngineUnavailable: there is, but nobody can tell it."""
+    try:
+        account = await parts.engine.account(tenant, schedule)
+    except EngineUnavailable:
+        account = await _saved(parts, tenant, schedule)
+        if account is None:
+            raise
+        return account
+    if account is None:
+        return await _saved(parts, tenant, schedule)
+    account.as_of = parts.now()
     return account
 
 

@@ -1,12 +1,16 @@
 """What the runs of a schedule may spend together is told to their account."""
 
 from dataclasses import replace
+from datetime import date
+
+import pytest
 
 from api.accounts import account_of, set_schedule_caps
 from api.context import Context
 from imagemill.caps import schedule_caps_of, set_caps
+from imagemill.domain.errors import EngineUnavailable
 from imagemill.domain.messages import AccountStart
-from imagemill.domain.tenant import AccountAsk, Caps
+from imagemill.domain.tenant import AccountAsk, Caps, TenantAccount
 from tests.fakes.engine import MemoryEngine
 
 FIRST, SECOND = Caps(month_nano=5), Caps(month_nano=7)
@@ -45,3 +49,16 @@ async def test_an_account_that_never_ran_has_its_caps_and_spent_nothing(parts: C
     await set_schedule_caps(parts, "t", "sched_1", FIRST)
     account = await account_of(parts, "t", "sched_1")
     assert (account.schedule, account.caps, account.days) == ("sched_1", FIRST, {})
+
+
+async def test_an_account_that_has_only_just_begun_is_asked_again(
+    parts: Context, engine: MemoryEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.accounts.NEW_SECONDS", (0.0, 0.0))
+    engine.accounts["t/sched_1"] = TenantAccount(tenant="t", caps=FIRST, today=date(2026, 5, 1))
+    engine.away = 2
+    assert (await account_of(parts, "t", "sched_1")).caps == FIRST
+
+    engine.away = 3
+    with pytest.raises(EngineUnavailable):
+        await account_of(parts, "t", "sched_1")
