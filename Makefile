@@ -23,8 +23,8 @@ demo: $(VENV)/ready ## run the main job on this machine: a catalog in, its image
 dev: $(VENV)/ready ## start the whole service on this machine, until Ctrl-C
 	@$(BIN)/imagemill dev
 
-test: $(VENV)/ready ## every test
-	$(BIN)/pytest $(ARGS)
+test: $(VENV)/ready ## every test, two files at a time: [ARGS=…]
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 check: format lint types contracts docs test ## everything CI runs
 
