@@ -1,8 +1,8 @@
 """The dashboard beside a job of 100,000 items that runs: milliseconds of its pages, and what open ones cost.
 
-The pages are asked for one at a time, as a browser with a session does, while nothing else uses the machine
-but the job itself; it buys as fast as `RATE` allows, as a provider would let it. Then `OPEN` browsers keep
-the job's page open, each for itself, since tabs of one browser share its connections. The processor time of
+The pages are asked for one at a time, as a browser with a session does, while the job is paused, so that
+nothing else uses the machine. Then it goes on, as fast as `RATE` allows, and `OPEN` browsers keep the job's
+page open, each for itself, since tabs of one browser share its connections. The processor time of
 the API's process is compared with that of the same time without them.
 """
 
@@ -24,11 +24,13 @@ from benchmarks.service import Service, service
 from sandbox.stack import LocalStack, StackOptions
 
 ITEMS = 100_000
-READY = 1_500
+READY = 400
 """So many images are there before anything is measured."""
-RATE = 300
+RATE = 60
 """Images a minute."""
-ASKED = 40
+ASKED = 20
+BETWEEN = 0.6
+"""Seconds between two pages: who asks at once again waits for a share of the engine's list, and of reads."""
 OPEN = 10
 SECONDS = 30.0
 
@@ -38,15 +40,16 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "catalog.csv"
         await asyncio.to_thread(write, path, ITEMS)
-        options = StackOptions(data_dir=Path(folder) / "stack", speed=100.0)
+        options = StackOptions(data_dir=Path(folder) / "stack", speed=0.0)
         async with LocalStack(options) as stack, httpx2.AsyncClient(timeout=600) as http:
             own = service(stack, http)
             url, key = str(stack.addresses.url), str(stack.addresses.api_key)
             job = await submit(own, http, url, key, path)
-            print(f"dashboard: a job of {ITEMS:,} items, {READY:,} of them bought")
             await own.until_done(job, 900, images=READY)
-            await own.limit(images=RATE)
+            await own.limit(images_per_minute=RATE)
+            await steer(own, http, f"{url}/v1/jobs/{job}/pause", "paused")
             await pages(url, key, job)
+            await steer(own, http, f"{url}/v1/jobs/{job}/resume", "running")
             await browsers(url, key, job)
 
 
@@ -61,6 +64,14 @@ async def submit(own: Service, http: httpx2.AsyncClient, url: str, key: str, pat
     return str(answer.json()["id"])
 
 
+async def steer(own: Service, http: httpx2.AsyncClient, verb: str, state: str) -> None:
+    """Pause or resume the job, and wait until it has taken effect."""
+    job = verb.split("/")[-2]
+    (await http.post(verb, headers=own.headers)).raise_for_status()
+    while (await own.status(job))["state"] != state:
+        await asyncio.sleep(0.2)
+
+
 async def pages(url: str, key: str, job: str) -> None:
     """Milliseconds of each page."""
     async with httpx2.AsyncClient(base_url=url, timeout=60, headers={"accept": "text/html"}) as http:
@@ -69,6 +80,7 @@ async def pages(url: str, key: str, job: str) -> None:
         for path in ("/jobs", f"/jobs/{job}", f"/jobs/{job}/live"):
             times = []
             for _ in range(ASKED):
+                await asyncio.sleep(BETWEEN)
                 began = time.perf_counter()
                 (await http.get(path)).raise_for_status()
                 times.append((time.perf_counter() - began) * 1000)

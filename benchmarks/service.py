@@ -24,7 +24,7 @@ class Service:
     def __init__(self, stack: LocalStack, http: httpx2.AsyncClient, url: str, key: str) -> None:
         self._http = http
         self._url = url
-        self._headers = {"Authorization": f"Bearer {key}"}
+        self.headers = {"Authorization": f"Bearer {key}"}
         self._sandbox = str(stack.addresses.image_api).rstrip("/").removesuffix("/v1")
 
     async def submit(self, word: str, items: int, **more: Any) -> str:
@@ -34,13 +34,13 @@ class Service:
             "items": [{"custom_id": f"{word}-{n}", "prompt": f"A vase, {word} {n}"} for n in range(items)],
             "budget": {"limit_usd": "900.00"},
         }
-        answer = await self._http.post(f"{self._url}/v1/jobs", json=body | more, headers=self._headers)
+        answer = await self._http.post(f"{self._url}/v1/jobs", json=body | more, headers=self.headers)
         answer.raise_for_status()
         return str(answer.json()["id"])
 
     async def status(self, job: str) -> dict[str, Any]:
         """The status of a job."""
-        answer = await self._http.get(f"{self._url}/v1/jobs/{job}", headers=self._headers)
+        answer = await self._http.get(f"{self._url}/v1/jobs/{job}", headers=self.headers)
         answer.raise_for_status()
         return dict(answer.json())
 
