@@ -28,6 +28,7 @@ from imagemill.domain.run_messages import PREPARE_RUN, PreparedRun, RunTask
 from imagemill.domain.schedules import RunRecord, Schedule, job_of
 from imagemill.domain.tenant import Caps
 from imagemill.ports import ObjectStore
+from imagemill.presence import is_there
 from imagemill.starting import Starter
 from imagemill.webhook_targets import Target, set_target
 
@@ -52,13 +53,13 @@ class Runs:
         async with heartbeats():
             job = job_of(task.schedule, task.at)
             submission = await self._stored(task.tenant, job)
-            if submission and await self._has_ended(task.tenant, job):
+            if submission and await is_there(self._control, report_key(task.tenant, job)):
                 return PreparedRun(job=job)
             if submission is None:
                 schedule = await self._schedule(task)
                 if schedule is None:
                     return PreparedRun(job=job, problem="the schedule has been deleted")
-                submission = await self._submit(schedule, task)
+                submission = await self._submit(schedule, task, job)
             return await self._listed(submission)
 
     async def _schedule(self, task: RunTask) -> Schedule | None:
@@ -76,15 +77,8 @@ class Runs:
         except ObjectMissing:
             return None
 
-    async def _has_ended(self, tenant: str, job: str) -> bool:
-        try:
-            await self._control.head(report_key(tenant, job))
-        except ObjectMissing:
-            return False
-        return True
-
-    async def _submit(self, schedule: Schedule, task: RunTask) -> Submission:
-        number = await self._number(task, job_of(task.schedule, task.at))
+    async def _submit(self, schedule: Schedule, task: RunTask, job: str) -> Submission:
+        number = await self._number(task, job)
         run = ScheduledRun(schedule=schedule.id, number=number, at=task.at, time_zone=schedule.spec.time_zone)
         submission = schedule.submission(run, datetime.now(UTC))
         stated, priced = submission.prices_nano, self._starter.catalogue

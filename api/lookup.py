@@ -21,12 +21,12 @@ from api.models import ItemAnswer
 from api.openapi_headers import headers
 from api.problems import JOB_LOST, NAMED_VARIANTS, NOT_FOUND, Problem, problems
 from api.status import summary_of
-from imagemill.domain.errors import ObjectMissing
 from imagemill.domain.item import DeliveredImage, ItemResult, PlannedItem
 from imagemill.domain.job import JobSummary
 from imagemill.domain.lines import from_lines
 from imagemill.domain.places import thumbnail_key
 from imagemill.domain.renditions import THUMBNAIL
+from imagemill.presence import is_there
 
 CHUNKS_AT_ONCE = 8
 
@@ -113,11 +113,7 @@ async def _key_of(parts: Context, image: DeliveredImage, rendition: str | None) 
 async def _thumbnail_or_original(parts: Context, key: str) -> str:
     """It may have been made later than its item's result says, or never."""
     thumbnail = thumbnail_key(key)
-    try:
-        await parts.delivery.head(thumbnail)
-    except ObjectMissing:
-        return key
-    return thumbnail
+    return thumbnail if await is_there(parts.delivery, thumbnail) else key
 
 
 def read_path(request: Request, below: str = "/v1/jobs/", of: str = "images") -> tuple[str, int | None]:

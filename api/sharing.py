@@ -10,10 +10,10 @@ from api.context import Context, context, tenant
 from api.models import Body
 from api.problems import GALLERY_SLOW, JOB_LOST, JOB_RUNS, Problem, problems
 from api.status import summary_of
-from imagemill.domain.errors import ObjectMissing
 from imagemill.domain.job_states import ENDED
 from imagemill.domain.messages import GalleryTask
 from imagemill.domain.places import contact_sheet_key, gallery_key
+from imagemill.presence import is_there
 
 A_WEEK = 604_800
 """No presigned address works for longer."""
@@ -59,9 +59,7 @@ async def share_job(
     if summary.state not in ENDED:
         raise Problem(JOB_RUNS, f"job {job} is {summary.state}; it can be shared once it has ended")
     page, sheet = gallery_key(owner, job), contact_sheet_key(owner, job)
-    try:
-        await parts.control.head(page)
-    except ObjectMissing:
+    if not await is_there(parts.control, page):
         await _make(parts, GalleryTask(tenant=owner, job=job, summary=summary, times=parts.times))
     return ShareAnswer(
         gallery_url=parts.control.presign_get(page, body.expires_seconds),

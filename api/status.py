@@ -30,6 +30,7 @@ from imagemill.domain.job_states import ENDED
 from imagemill.domain.money import format_usd
 from imagemill.domain.places import claim_key, plan_index_key, report_key, request_key
 from imagemill.domain.pricing import Estimate
+from imagemill.presence import is_there
 
 JOB_ID = re.compile(r"job_[0-9A-Za-z_]{1,60}")
 SHOWN_ROWS = 100
@@ -131,9 +132,7 @@ async def _reported(parts: Context, tenant: str, job: str) -> JobSummary | None:
         return Report.model_validate_json(await parts.control.get(report_key(tenant, job))).summary
     except ObjectMissing:
         pass
-    try:
-        await parts.control.head(request_key(tenant, job))
-    except ObjectMissing:
+    if not await is_there(parts.control, request_key(tenant, job)):
         return None
     raise Problem(JOB_LOST, f"job {job} was submitted, but neither the engine nor the store has its end")
 

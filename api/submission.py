@@ -36,6 +36,7 @@ from imagemill.domain.ids import made_at, new_id
 from imagemill.domain.job import InlineItem, JobSummary, Submission
 from imagemill.domain.money import parse_usd
 from imagemill.domain.places import idempotency_key, recent_prefix, report_key, request_key
+from imagemill.presence import is_there
 
 RECENT = timedelta(minutes=10)
 """Within this time a client that tries again means the submission before."""
@@ -191,19 +192,11 @@ async def _known(parts: Context, tenant: str, key: str, fingerprint: str) -> Acc
 async def _start_late(parts: Context, tenant: str, record: dict[str, str]) -> None:
     """The engine does not know it: it was never started, or so long ago that it was forgotten."""
     job = record["job"]
-    if await _has_report(parts, tenant, job):
+    if await is_there(parts.control, report_key(tenant, job)):
         return
     if datetime.now(UTC) - datetime.fromisoformat(record["at"]) > RETENTION / 2:
         raise Problem(JOB_LOST, f"job {job} was submitted at {record['at']}, and has left no report")
     await _start_recorded(parts, tenant, job)
-
-
-async def _has_report(parts: Context, tenant: str, job: str) -> bool:
-    try:
-        await parts.control.head(report_key(tenant, job))
-    except ObjectMissing:
-        return False
-    return True
 
 
 async def _start_recorded(parts: Context, tenant: str, job: str) -> None:

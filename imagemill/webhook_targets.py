@@ -18,6 +18,7 @@ from imagemill.domain.errors import ObjectMissing
 from imagemill.domain.places import disabled_prefix, webhook_key
 from imagemill.domain.webhooks import LONGEST_URL, EventType
 from imagemill.ports import ObjectStore
+from imagemill.presence import is_there
 
 HostRule = Callable[[str, str], Awaitable[bool]]
 """May events of this tenant go to this host?"""
@@ -123,11 +124,7 @@ async def set_target(control: ObjectStore, tenant: str, job: str, target: Target
 
 async def is_disabled(control: ObjectStore, tenant: str, target: str) -> bool:
     """Did this receiver say that it is gone?"""
-    try:
-        await control.head(_disabled_key(tenant, target))
-    except ObjectMissing:
-        return False
-    return True
+    return await is_there(control, _disabled_key(tenant, target))
 
 
 async def disable(control: ObjectStore, tenant: str, disabled: Disabled) -> None:

@@ -4,9 +4,9 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from imagemill.domain.errors import ObjectMissing
 from imagemill.domain.places import file_key
 from imagemill.ports import ObjectStore
+from imagemill.presence import is_there
 
 AT_ONCE = 16
 KEPT_ANSWERS = 50_000
@@ -39,8 +39,4 @@ class Uploads:
 
     async def _is_there(self, file_id: str) -> bool:
         async with self._slots:
-            try:
-                await self._control.head(file_key(self._tenant, file_id))
-            except ObjectMissing:
-                return False
-            return True
+            return await is_there(self._control, file_key(self._tenant, file_id))
