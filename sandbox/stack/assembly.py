@@ -52,9 +52,9 @@ class Assembly:
         image_api = _image_api(options, directory, credentials, book)
         settings = _settings(options, credentials, temporal, store, image_api)
         numbers = range(1, options.workers + 1) if "worker" in options.parts else ()
-        api = Api(settings, book) if "api" in options.parts else None
+        api = Api(settings, book, options.programs) if "api" in options.parts else None
         book.save()
-        workers = tuple(Worker(number, directory.run, settings) for number in numbers)
+        workers = tuple(Worker(number, directory.run, settings, options.programs) for number in numbers)
         return cls(credentials, settings, temporal, store, image_api, workers, api)
 
     @property

@@ -1,6 +1,6 @@
 """What a local stack can be told."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +24,11 @@ class StackOptions:
         images_per_minute: the image API's limit for each model; None is no limit.
         tokens_per_minute: likewise.
         extra_env: settings for the worker and the API, over those that the stack makes itself.
+        part_env: settings of single parts by their names, over all others. Read whenever a part starts.
+        prefixes: by part, the words before its command, such as `("setpriv", "--regid", "60001")`.
+        programs: by part, what the interpreter runs instead of `worker.py` or `-m api`.
+        stop_on_death: whether the rest is stopped when a part ends by itself. If not, it is only reported,
+            and `start_part` brings the part back.
         start_timeout: seconds in which each part must be ready.
         stop_grace: seconds from SIGTERM to SIGKILL when a part is stopped. The stack stops in three
             steps, so it is gone within three times this.
@@ -39,6 +44,10 @@ class StackOptions:
     images_per_minute: int | None = None
     tokens_per_minute: int | None = None
     extra_env: Mapping[str, str] = field(default_factory=dict)
+    part_env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    prefixes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    programs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    stop_on_death: bool = True
     start_timeout: float = 30.0
     stop_grace: float = 5.0
 

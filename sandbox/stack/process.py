@@ -31,12 +31,23 @@ class ChildProcess:
 
     @classmethod
     async def start(
-        cls, command: Sequence[str], *, environment: Mapping[str, str], directory: Path, log: Path
+        cls,
+        command: Sequence[str],
+        *,
+        prefix: Sequence[str] = (),
+        environment: Mapping[str, str],
+        directory: Path,
+        log: Path,
     ) -> Self:
-        """Starts a command; its output is appended to the log."""
+        """Starts a command; its output is appended to the log.
+
+        The prefix goes before the leash too: the kernel lets go of the leash when a process takes another
+        identity.
+        """
         with log.open("ab") as output:
             start = output.tell()
             process = await asyncio.create_subprocess_exec(
+                *prefix,
                 *LEASH,
                 str(os.getpid()),
                 *command,

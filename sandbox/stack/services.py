@@ -1,7 +1,7 @@
 """The parts that are Python programs of this repository: image API, worker, API."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sandbox.stack.http import answers_ok
@@ -79,15 +79,18 @@ class Worker(Service):
 
     stage = WORK
 
-    def __init__(self, number: int, run: Path, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self, number: int, run: Path, settings: Mapping[str, str], programs: Mapping[str, Sequence[str]]
+    ) -> None:
         super().__init__(settings)
         self.name = f"worker-{number}"
+        self._program = programs.get(self.name, ("worker.py",))
         self.ports = {}
         self._mark = run.resolve() / f"{self.name}.ready"
 
     def command(self) -> tuple[str, ...]:
         """The worker, which makes a file once it polls."""
-        return (sys.executable, "worker.py", "--ready-file", str(self._mark))
+        return (sys.executable, *self._program, "--ready-file", str(self._mark))
 
     def before_start(self) -> None:
         """Removes the mark of the process before."""
@@ -104,8 +107,11 @@ class Api(Service):
     name = "api"
     stage = FRONT
 
-    def __init__(self, settings: Mapping[str, str], book: PortBook) -> None:
+    def __init__(
+        self, settings: Mapping[str, str], book: PortBook, programs: Mapping[str, Sequence[str]]
+    ) -> None:
         super().__init__(settings)
+        self._program = programs.get(self.name, ("-m", "api"))
         self.ports = {"api": book.take(self.name, "api")}
 
     @property
@@ -115,7 +121,7 @@ class Api(Service):
 
     def command(self) -> tuple[str, ...]:
         """The server."""
-        return (sys.executable, "-m", "api", "--host", HOST, "--port", str(self.ports["api"]))
+        return (sys.executable, *self._program, "--host", HOST, "--port", str(self.ports["api"]))
 
     async def healthy(self) -> bool:
         """Whether it can take jobs."""

@@ -27,9 +27,9 @@ STOP = (FRONT, WORK, BACKEND)
 class LocalStack:
     """Starts the parts, watches over them, and stops them.
 
-    Usable as a context manager: inside, everything is ready. If a part ends by itself, the rest is stopped;
-    `wait()` raises `PartDied` then, and so does leaving the context, unless another exception is on its way,
-    to which the news is added as a note.
+    Usable as a context manager: inside, everything is ready. If a part ends by itself, the rest is stopped,
+    unless the options say otherwise; `wait()` raises `PartDied` then, and so does leaving the context, unless
+    another exception is on its way, to which the news is added as a note.
 
     The event loop has to live as long as the stack: the children die with the thread that started them.
     """
@@ -247,6 +247,8 @@ class LocalStack:
 
     def _on_death(self, failure: PartDied) -> None:
         self._report(PartReport(failure.part, "died"))
+        if not self._options.stop_on_death:
+            return
         if self._died is not None and not self._died.done():
             self._died.set_result(failure)
             if self._stopping is None:

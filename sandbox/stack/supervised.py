@@ -57,7 +57,8 @@ class Supervised:
         self.part.before_start()
         self._child = child = await ChildProcess.start(
             self.part.command(),
-            environment=self.part.environment(),
+            prefix=self._options.prefixes.get(self.part.name, ()),
+            environment=self.part.environment() | dict(self._options.part_env.get(self.part.name, {})),
             directory=self.part.directory(),
             log=self._directory.log(self.part.name),
         )

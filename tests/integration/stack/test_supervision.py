@@ -199,3 +199,60 @@ async def test_workers_get_the_stacks_settings_and_not_the_callers(
         "IMAGEMILL_CAPS_MONTH_USD",
         "IMAGEMILL_TIMES_CALL_DEADLINE",
     }
+
+
+async def test_a_part_has_settings_of_its_own_which_are_read_whenever_it_starts(
+    tmp_path: Path, fake_programs: Path
+) -> None:
+    own = {"COLOUR": "red"}
+    options = StackOptions(data_dir=tmp_path, parts={"worker"}, workers=2, part_env={"worker-1": own})
+    async with LocalStack(options) as stack:
+        assert environment(stack, "worker-1")["COLOUR"] == "red"
+        assert "COLOUR" not in environment(stack, "worker-2")
+        own["COLOUR"] = "green"
+        await stack.restart("worker-1")
+        assert environment(stack, "worker-1")["COLOUR"] == "green"
+
+
+async def test_a_part_can_be_another_program_behind_a_prefix(tmp_path: Path, fake_programs: Path) -> None:
+    program = fake_programs / "another.py"
+    program.write_text((fake_programs / "worker.py").read_text())
+    options = StackOptions(
+        data_dir=tmp_path,
+        parts={"worker"},
+        programs={"worker-1": (str(program),)},
+        prefixes={"worker-1": ("env", "BEFORE=it")},
+    )
+    async with LocalStack(options) as stack:
+        assert str(program) in words(stack, "worker-1", "cmdline")
+        assert environment(stack, "worker-1")["BEFORE"] == "it"
+
+
+async def test_a_part_that_ends_by_itself_can_be_brought_back(tmp_path: Path, fake_programs: Path) -> None:
+    died = asyncio.Event()
+    options = StackOptions(data_dir=tmp_path, parts={"worker"}, workers=2, stop_on_death=False)
+
+    def hear(report: PartReport) -> None:
+        if report.state == "died":
+            died.set()
+
+    async with LocalStack(options, hear) as stack:
+        other = stack.pid("worker-2")
+        os.kill(stack.pid("worker-1"), signal.SIGKILL)
+        await died.wait()
+        assert not stack.is_running("worker-1")
+        await stack.start_part("worker-1")
+        assert stack.is_running("worker-1")
+        assert stack.pid("worker-2") == other
+    assert stack.failure is None
+
+
+def environment(stack: LocalStack, part: str) -> dict[str, str]:
+    """What a process was started with."""
+    pairs = (word.partition("=") for word in words(stack, part, "environ"))
+    return {name: value for name, _, value in pairs}
+
+
+def words(stack: LocalStack, part: str, file: str) -> list[str]:
+    """What the kernel tells of a process."""
+    return Path(f"/proc/{stack.pid(part)}/{file}").read_bytes().decode().split("\0")
