@@ -1,0 +1,149 @@
+"""The faults of a run: what each kind does when it begins, and how it is healed when it ends."""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import httpx2
+
+from sandbox.stack import LocalStack
+from sandbox.stack.errors import StackError
+from tests.chaos.evidence import Json, Lines
+from tests.chaos.parts import Keeper
+from tests.chaos.scenario import FaultPlan
+from tests.chaos.sink import Sink
+
+
+class Fault(Protocol):
+    """Something that goes wrong for a while."""
+
+    async def begin(self) -> None:
+        """Let it go wrong."""
+
+    async def end(self) -> None:
+        """Heal it; may be called again."""
+
+
+class Provider:
+    """The image API's plan of faults: all that are ordered at the moment."""
+
+    def __init__(self, url: str) -> None:
+        self._where = f"{url.rstrip('/').rpartition('/')[0]}/_sandbox/faults"
+        self._plans: dict[int, Sequence[Json]] = {}
+
+    async def order(self, number: int, plan: Sequence[Json]) -> None:
+        """Add a fault's lines to the plan."""
+        self._plans[number] = plan
+        await self._tell()
+
+    async def withdraw(self, number: int) -> None:
+        """Take a fault's lines out of it."""
+        if self._plans.pop(number, None) is not None:
+            await self._tell()
+
+    async def _tell(self) -> None:
+        lines = [line for plan in self._plans.values() for line in plan]
+        async with httpx2.AsyncClient(trust_env=False, timeout=10) as http:
+            (await http.post(self._where, json=lines)).raise_for_status()
+
+
+@dataclass(slots=True)
+class Scene:
+    """What faults act on."""
+
+    stack: LocalStack
+    keeper: Keeper
+    provider: Provider
+    sink: Sink
+
+
+class Kill:
+    """A part is killed, and stays away until the fault ends."""
+
+    def __init__(self, scene: Scene, number: int, plan: FaultPlan) -> None:
+        self._keeper, self._part = scene.keeper, str(plan.details["target"])
+        self._holds = False
+
+    async def begin(self) -> None:
+        self._holds = True
+        await self._keeper.kill(self._part)
+
+    async def end(self) -> None:
+        if self._holds:
+            self._holds = False
+            self._keeper.release(self._part)
+
+
+class Freeze:
+    """A part is stopped in its steps, and goes on when the fault ends."""
+
+    def __init__(self, scene: Scene, number: int, plan: FaultPlan) -> None:
+        self._keeper, self._part = scene.keeper, str(plan.details["target"])
+
+    async def begin(self) -> None:
+        self._keeper.signal(self._part, signal.SIGSTOP)
+
+    async def end(self) -> None:
+        self._keeper.signal(self._part, signal.SIGCONT)
+
+
+class ProviderPlan:
+    """The provider fails as its plan has it."""
+
+    def __init__(self, scene: Scene, number: int, plan: FaultPlan) -> None:
+        self._provider, self._number, self._plan = scene.provider, number, plan.details["plan"]
+
+    async def begin(self) -> None:
+        await self._provider.order(self._number, self._plan)
+
+    async def end(self) -> None:
+        await self._provider.withdraw(self._number)
+
+
+class SinkFails:
+    """The receiver of webhooks hangs, refuses or breaks off."""
+
+    def __init__(self, scene: Scene, number: int, plan: FaultPlan) -> None:
+        self._sink, self._number, self._how = scene.sink, number, plan.details["how"]
+
+    async def begin(self) -> None:
+        self._sink.moods[self._number] = self._how
+
+    async def end(self) -> None:
+        self._sink.moods.pop(self._number, None)
+
+
+Factory = Callable[[Scene, int, FaultPlan], Fault]
+KINDS: dict[str, Factory] = {"kill": Kill, "freeze": Freeze, "provider": ProviderPlan, "sink": SinkFails}
+
+
+async def play(timeline: Sequence[FaultPlan], scene: Scene, lines: Lines) -> None:
+    """Let all faults of a timeline begin and end at their times; on leaving, all are healed."""
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    faults = [KINDS[plan.kind](scene, number, plan) for number, plan in enumerate(timeline)]
+    try:
+        async with asyncio.TaskGroup() as group:
+            for number, (plan, fault) in enumerate(zip(timeline, faults, strict=True)):
+                group.create_task(_strike(number, plan, fault, began, lines))
+    finally:
+        for fault in faults:
+            with contextlib.suppress(StackError, httpx2.HTTPError):
+                await fault.end()
+
+
+async def _strike(number: int, plan: FaultPlan, fault: Fault, began: float, lines: Lines) -> None:
+    clock = asyncio.get_running_loop().time
+    await asyncio.sleep(max(0.0, began + plan.at - clock()))
+    said: dict[str, Any] = {"fault": number, "kind": plan.kind, **plan.details}
+    lines.add(event="begin", time=time.time(), **said)
+    try:
+        await fault.begin()
+        await asyncio.sleep(max(0.0, began + plan.at + plan.lasts - clock()))
+    finally:
+        await fault.end()
+        lines.add(event="end", **said)

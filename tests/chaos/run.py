@@ -1,0 +1,195 @@
+"""One run: a stack of its own, clients, faults, a drain, and the evidence of it all in a folder.
+
+    python -m tests.chaos.run --seed N --out DIR [--scenario FILE]
+
+Ends with 0 if the checker found nothing, with 1 if a promise was broken, and with 2 if the run itself failed.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx2
+
+from sandbox.stack import LocalStack, StackOptions
+from tests.chaos import collect, isolation
+from tests.chaos.calls import Caller
+from tests.chaos.clients import Clients
+from tests.chaos.drain import Drain, Judge
+from tests.chaos.evidence import Evidence
+from tests.chaos.faults import Provider, Scene, play
+from tests.chaos.parts import Keeper
+from tests.chaos.scenario import Scenario
+from tests.chaos.sink import Sink
+from tests.chaos.stories import tell
+from tests.chaos.tenants import write_tenants
+
+MODULE = "tests.chaos.run"
+CHECKER = "tests.chaos.checker"
+WORKERS = 2
+START_TIMEOUT = 60.0
+TOLD_WITHIN = 25.0
+JUDGED_WITHIN = 60.0
+
+
+class Run:
+    """One scenario, played once."""
+
+    def __init__(self, scenario: Scenario, evidence: Evidence, data: Path) -> None:
+        self._scenario = scenario
+        self._evidence = evidence
+        self._data = data
+        self._keys = write_tenants(data / "tenants.toml", scenario.tenants)
+
+    async def play(self) -> None:
+        """All of it, up to the evidence of what is left."""
+        scenario, evidence = self._scenario, self._evidence
+        stack = LocalStack(self._options())
+        async with stack:
+            scenario.began = time.time()
+            evidence.write("scenario.json", scenario.as_json())
+            async with self._around(stack), self._caller(stack) as caller:
+                sink = Sink(caller, await self._webhook_secrets(stack), evidence.sink)
+                await sink.start()
+                try:
+                    await self._story(stack, caller, sink)
+                finally:
+                    await sink.close()
+            await collect.collect_histories(stack, evidence.folder)
+            await collect.collect_buckets(stack, evidence.folder)
+        collect.collect_files(stack, evidence.folder)
+
+    async def _story(self, stack: LocalStack, caller: Caller, sink: Sink) -> None:
+        """Faults and clients; then the drain, and what a judge reads."""
+        keeper = Keeper(stack, self._evidence.faults)
+        scene = Scene(stack, keeper, Provider(str(stack.addresses.image_api)), sink)
+        clients = Clients(caller, self._scenario, sink.url)
+        keeping = asyncio.create_task(keeper.keep())
+        working = asyncio.create_task(clients.work())
+        try:
+            await play(self._scenario.timeline, scene, self._evidence.faults)
+            await keeper.all_up()
+            self._evidence.faults.add(event="healed")
+            await self._drain(clients, working)
+            async with asyncio.timeout(JUDGED_WITHIN):
+                await Judge(clients).read()
+        finally:
+            for task in (keeping, working):
+                task.cancel()
+            await asyncio.gather(keeping, working, return_exceptions=True)
+
+    async def _drain(self, clients: Clients, working: asyncio.Task[None]) -> None:
+        """Lead all to its end, for as long as the scenario allows."""
+        drain = Drain(clients)
+        try:
+            async with asyncio.timeout(self._scenario.drain_limit_s):
+                leading = asyncio.create_task(drain.lead())
+                try:
+                    await working
+                    drain.no_more()
+                    await leading
+                finally:
+                    leading.cancel()
+        except TimeoutError:
+            self._evidence.faults.add(
+                event="undrained", jobs={job.id: job.state for job in clients.jobs.values()}
+            )
+            return
+        self._evidence.faults.add(event="drained")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TOLD_WITHIN):
+                await drain.all_told()
+
+    @asynccontextmanager
+    async def _around(self, stack: LocalStack) -> AsyncIterator[None]:
+        """Samples of all processes meanwhile."""
+        sampling = asyncio.create_task(collect.sampler(stack, self._evidence.folder).run())
+        try:
+            yield
+        finally:
+            sampling.cancel()
+
+    @asynccontextmanager
+    async def _caller(self, stack: LocalStack) -> AsyncIterator[Caller]:
+        caller = Caller(str(stack.addresses.url), self._keys, self._evidence.clients)
+        try:
+            yield caller
+        finally:
+            await caller.close()
+
+    async def _webhook_secrets(self, stack: LocalStack) -> dict[str, str]:
+        """What each tenant's events are signed with; fetched before anything goes wrong."""
+        found = {}
+        async with httpx2.AsyncClient(base_url=str(stack.addresses.url), trust_env=False) as http:
+            for tenant, key in self._keys.items():
+                answer = await http.get("/v1/webhooks/secret", headers={"Authorization": f"Bearer {key}"})
+                answer.raise_for_status()
+                found[tenant] = str(answer.json()["secret"])
+        return found
+
+    def _options(self) -> StackOptions:
+        scenario = self._scenario
+        return StackOptions(
+            data_dir=self._data / "stack",
+            workers=WORKERS,
+            speed=scenario.speed,
+            images_per_minute=scenario.limits.get("images_per_minute"),
+            extra_env=scenario.settings | {"IMAGEMILL_TENANTS_FILE": str(self._data / "tenants.toml")},
+            stop_on_death=False,
+            start_timeout=START_TIMEOUT,
+        )
+
+
+def judge(folder: Path) -> int:
+    """Let the checker judge the evidence, in a process of its own; 0 or 1, or 2 if it could not."""
+    done = subprocess.run(
+        (sys.executable, "-m", CHECKER, str(folder)), stdout=subprocess.DEVNULL, check=False
+    )
+    verdict = folder / "verdict.json"
+    if not verdict.exists():
+        sys.stderr.write(f"the checker ended with {done.returncode}, and without a verdict\n")
+        return 2
+    return 1 if json.loads(verdict.read_text())["violations"] else 0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Play one scenario, and have it judged."""
+    given = _arguments(arguments)
+    isolation.enter(MODULE, arguments)
+    scenario = Scenario.read(given.scenario) if given.scenario else tell(given.seed)
+    scenario.network_isolated = isolation.is_inside()
+    if scenario.network_isolated:
+        isolation.lift_loopback()
+    evidence = Evidence(given.out)
+    with tempfile.TemporaryDirectory(prefix="imagemill-chaos-") as data:
+        try:
+            asyncio.run(Run(scenario, evidence, Path(data)).play())
+        except Exception:  # noqa: BLE001 - whatever it is, it is the run's failure and not a verdict
+            traceback.print_exc()
+            return 2
+        finally:
+            evidence.close()
+    return judge(given.out)
+
+
+def _arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--scenario", type=Path)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
