@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx2
@@ -48,9 +48,11 @@ def prompts_of(items: list[Json]) -> Prompts:
     return {(item["custom_id"], None): item["prompt"] for item in items}
 
 
-async def until_fired(folder: Path, part: str) -> None:
+async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
-        while not points.has_fired(folder, part):
+        while True:
+            if holds():
+                return
             await asyncio.sleep(0.02)
 
 
@@ -67,9 +69,7 @@ async def test_a_normal_job_comes_to_every_point(mill: Service, folder: Path) ->
         assert answer.status_code == 202, answer.text
         status = await mill.finished(answer.json()["id"])
         await mill.all_told()
-        async with asyncio.timeout(30):
-            while points.reached(folder, "worker-1") != set(points.WORKER_POINTS):
-                await asyncio.sleep(0.05)
+        await until(lambda: points.reached(folder, "worker-1") == set(points.WORKER_POINTS))
     assert status["state"] == "completed"
     assert points.reached(folder, "api") == set(points.API_POINTS)
 
@@ -80,10 +80,8 @@ async def test_a_worker_kills_itself_at_the_visit_that_it_was_told_and_only_once
     items, pid = items_of("kill")[:2], mill.stack.pid("worker-1")
     points.arm(folder, "worker-1", "after-put", visit=2)
     job = await mill.submit(items=items)
-    await until_fired(folder, "worker-1")
-    async with asyncio.timeout(10):
-        while mill.stack.is_running("worker-1"):
-            await asyncio.sleep(0.02)
+    await until(lambda: points.has_fired(folder, "worker-1"))
+    await until(lambda: not mill.stack.is_running("worker-1"))
     await mill.stack.start_part("worker-1")
     assert (await mill.finished(job))["state"] == "completed"
     assert mill.stack.pid("worker-1") != pid
@@ -96,7 +94,7 @@ async def test_a_worker_kills_itself_at_the_visit_that_it_was_told_and_only_once
 async def test_an_api_stops_itself_and_goes_on_when_it_is_let(mill: Service, folder: Path) -> None:
     points.arm(folder, "api", "api-before-answer", action="stop")
     submitting = asyncio.create_task(mill.submit(items=items_of("stop")))
-    await until_fired(folder, "api")
+    await until(lambda: points.has_fired(folder, "api"))
     state = (Path("/proc") / str(mill.stack.pid("api")) / "stat").read_text().rpartition(")")[2].split()[0]
     assert state == "T"
     assert not submitting.done()
