@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import httpx2
@@ -14,6 +15,7 @@ from sandbox.stack import LocalStack
 from sandbox.stack.errors import StackError
 from tests.chaos.evidence import Json, Lines
 from tests.chaos.parts import Keeper
+from tests.chaos.programs import points
 from tests.chaos.scenario import FaultPlan
 from tests.chaos.sink import Sink
 
@@ -59,6 +61,7 @@ class Scene:
     keeper: Keeper
     provider: Provider
     sink: Sink
+    points: Path
 
 
 class Kill:
@@ -117,8 +120,31 @@ class SinkFails:
         self._sink.moods.pop(self._number, None)
 
 
+class AtPoint:
+    """A part kills or stops itself where it comes to a point; it goes on when the fault ends."""
+
+    def __init__(self, scene: Scene, number: int, plan: FaultPlan) -> None:
+        self._keeper, self._folder, said = scene.keeper, scene.points, plan.details
+        self._part, self._point = str(said["target"]), str(said["point"])
+        self._visit, self._action = int(said.get("visit", 1)), said.get("action", "kill")
+
+    async def begin(self) -> None:
+        points.arm(self._folder, self._part, self._point, self._visit, self._action)
+
+    async def end(self) -> None:
+        points.disarm(self._folder, self._part)
+        if self._action == "stop":
+            self._keeper.signal(self._part, signal.SIGCONT)
+
+
 Factory = Callable[[Scene, int, FaultPlan], Fault]
-KINDS: dict[str, Factory] = {"kill": Kill, "freeze": Freeze, "provider": ProviderPlan, "sink": SinkFails}
+KINDS: dict[str, Factory] = {
+    "kill": Kill,
+    "freeze": Freeze,
+    "provider": ProviderPlan,
+    "sink": SinkFails,
+    "point": AtPoint,
+}
 
 
 async def play(timeline: Sequence[FaultPlan], scene: Scene, lines: Lines) -> None:

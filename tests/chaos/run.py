@@ -28,6 +28,7 @@ from tests.chaos.drain import Drain, Judge
 from tests.chaos.evidence import Evidence
 from tests.chaos.faults import Provider, Scene, play
 from tests.chaos.parts import Keeper
+from tests.chaos.programs import programs
 from tests.chaos.scenario import Scenario
 from tests.chaos.sink import Sink
 from tests.chaos.stories import tell
@@ -48,6 +49,8 @@ class Run:
         self._scenario = scenario
         self._evidence = evidence
         self._data = data
+        self._points = data / "points"
+        self._points.mkdir()
         self._keys = write_tenants(data / "tenants.toml", scenario.tenants)
 
     async def play(self) -> None:
@@ -71,7 +74,7 @@ class Run:
     async def _story(self, stack: LocalStack, caller: Caller, sink: Sink) -> None:
         """Faults and clients; then the drain, and what a judge reads."""
         keeper = Keeper(stack, self._evidence.faults)
-        scene = Scene(stack, keeper, Provider(str(stack.addresses.image_api)), sink)
+        scene = Scene(stack, keeper, Provider(str(stack.addresses.image_api)), sink, self._points)
         clients = Clients(caller, self._scenario, sink.url)
         keeping = asyncio.create_task(keeper.keep())
         working = asyncio.create_task(clients.work())
@@ -144,6 +147,13 @@ class Run:
             speed=scenario.speed,
             images_per_minute=scenario.limits.get("images_per_minute"),
             extra_env=scenario.settings | {"IMAGEMILL_TENANTS_FILE": str(self._data / "tenants.toml")},
+            programs=programs(
+                self._points,
+                workers=WORKERS,
+                worker_defect=scenario.defects.get("worker"),
+                api_defect=scenario.defects.get("api"),
+                chunk_items=scenario.chunk_items,
+            ),
             stop_on_death=False,
             start_timeout=START_TIMEOUT,
         )

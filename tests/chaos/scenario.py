@@ -85,6 +85,10 @@ class Scenario(BaseModel):
     tenants: list[TenantPlan]
     jobs: list[JobPlan]
     timeline: list[FaultPlan]
+    chunk_items: int | None = None
+    """So many items make a chunk, where it is not the service's own number, which no small job reaches."""
+    defects: dict[Literal["worker", "api"], str] = Field(default_factory=dict)
+    """What the service's programs are given, to try the checker; none in an honest run."""
     drain_limit_s: float = 60.0
     began: float | None = None
     network_isolated: bool = False

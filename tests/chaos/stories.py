@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.chaos.evidence import Json
+from tests.chaos.programs.points import API_POINTS, WORKER_POINTS
 from tests.chaos.scenario import SINK, Action, FaultPlan, JobPlan, Manifest, Scenario, TenantPlan
 from tests.chaos.usd import usd
 
@@ -71,6 +72,7 @@ class Teller:
             word=self.word,
             settings=dict(QUICK),
             limits={"images_per_minute": chance.choice((None, None, 900, 1800))},
+            chunk_items=chance.choice((None, 3, 10)),
             tenants=tenants,
             jobs=jobs,
             timeline=sorted(timeline, key=lambda fault: fault.at),
@@ -216,6 +218,17 @@ class Teller:
             for _ in range(self.chance.randint(1, 4))
         ]
 
+    def points(self) -> list[FaultPlan]:
+        """Parts kill or stop themselves at chosen points of their work."""
+        chance, faults = self.chance, []
+        for part in chance.sample((*WORKERS, "api"), k=chance.choice((1, 2))):
+            point = chance.choice(API_POINTS if part == "api" else WORKER_POINTS)
+            action, visit = chance.choice(("kill", "stop")), chance.randint(1, 6)
+            faults.append(
+                self.fault("point", 3.0, 10.0, target=part, point=point, visit=visit, action=action)
+            )
+        return faults
+
     def provider(self) -> list[FaultPlan]:
         """The provider fails in several ways at once."""
         chance = self.chance
@@ -238,6 +251,7 @@ class Teller:
 STORIES: dict[str, Callable[[Teller], list[FaultPlan]]] = {
     "kills": Teller.kills,
     "freezes": Teller.freezes,
+    "points": Teller.points,
     "provider": Teller.provider,
     "account": Teller.account,
     "sink": Teller.sink,
