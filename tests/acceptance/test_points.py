@@ -48,7 +48,7 @@ def prompts_of(items: list[Json]) -> Prompts:
     return {(item["custom_id"], None): item["prompt"] for item in items}
 
 
-async def until(holds: Callable[[], bool]) -> None:
+async def until(holds: Callable[[], object]) -> None:
     async with asyncio.timeout(30):
         while True:
             if holds():
@@ -80,7 +80,7 @@ async def test_a_worker_kills_itself_at_the_visit_that_it_was_told_and_only_once
     items, pid = items_of("kill")[:2], mill.stack.pid("worker-1")
     points.arm(folder, "worker-1", "after-put", visit=2)
     job = await mill.submit(items=items)
-    await until(lambda: points.has_fired(folder, "worker-1"))
+    await until(lambda: points.fired_at(folder, "worker-1"))
     await until(lambda: not mill.stack.is_running("worker-1"))
     await mill.stack.start_part("worker-1")
     assert (await mill.finished(job))["state"] == "completed"
@@ -94,7 +94,7 @@ async def test_a_worker_kills_itself_at_the_visit_that_it_was_told_and_only_once
 async def test_an_api_stops_itself_and_goes_on_when_it_is_let(mill: Service, folder: Path) -> None:
     points.arm(folder, "api", "api-before-answer", action="stop")
     submitting = asyncio.create_task(mill.submit(items=items_of("stop")))
-    await until(lambda: points.has_fired(folder, "api"))
+    await until(lambda: points.fired_at(folder, "api"))
     state = (Path("/proc") / str(mill.stack.pid("api")) / "stat").read_text().rpartition(")")[2].split()[0]
     assert state == "T"
     assert not submitting.done()

@@ -62,6 +62,7 @@ class Scene:
     provider: Provider
     sink: Sink
     points: Path
+    lines: Lines
 
 
 class Kill:
@@ -125,6 +126,7 @@ class AtPoint:
 
     def __init__(self, scene: Scene, number: int, plan: FaultPlan) -> None:
         self._keeper, self._folder, said = scene.keeper, scene.points, plan.details
+        self._lines, self._number, self._is_over = scene.lines, number, False
         self._part, self._point = str(said["target"]), str(said["point"])
         self._visit, self._action = int(said.get("visit", 1)), said.get("action", "kill")
 
@@ -133,6 +135,10 @@ class AtPoint:
 
     async def end(self) -> None:
         points.disarm(self._folder, self._part)
+        fired = points.fired_at(self._folder, self._part)
+        if fired and not self._is_over:
+            self._lines.add(event="fired", time=fired, fault=self._number)
+        self._is_over = True
         if self._action == "stop":
             self._keeper.signal(self._part, signal.SIGCONT)
 

@@ -74,7 +74,8 @@ class Run:
     async def _story(self, stack: LocalStack, caller: Caller, sink: Sink) -> None:
         """Faults and clients; then the drain, and what a judge reads."""
         keeper = Keeper(stack, self._evidence.faults)
-        scene = Scene(stack, keeper, Provider(str(stack.addresses.image_api)), sink, self._points)
+        provider = Provider(str(stack.addresses.image_api))
+        scene = Scene(stack, keeper, provider, sink, self._points, self._evidence.faults)
         clients = Clients(caller, self._scenario, sink.url)
         keeping = asyncio.create_task(keeper.keep())
         working = asyncio.create_task(clients.work())

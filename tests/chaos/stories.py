@@ -223,9 +223,9 @@ class Teller:
         chance, faults = self.chance, []
         for part in chance.sample((*WORKERS, "api"), k=chance.choice((1, 2))):
             point = chance.choice(API_POINTS if part == "api" else WORKER_POINTS)
-            action, visit = chance.choice(("kill", "stop")), chance.randint(1, 6)
+            action, visit = chance.choice(("kill", "stop")), chance.choice((1, 1, 2, 4))
             faults.append(
-                self.fault("point", 3.0, 10.0, target=part, point=point, visit=visit, action=action)
+                self.fault("point", 6.0, 12.0, target=part, point=point, visit=visit, action=action)
             )
         return faults
 

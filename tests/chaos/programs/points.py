@@ -65,9 +65,12 @@ def disarm(folder: Path, part: str) -> None:
     file_of(folder, part).unlink(missing_ok=True)
 
 
-def has_fired(folder: Path, part: str) -> bool:
-    """Has the part come to the point that it was armed with last?"""
-    return _fired(file_of(folder, part)).exists()
+def fired_at(folder: Path, part: str) -> float | None:
+    """When the part came to the point that it was armed with last; None: it has not."""
+    try:
+        return _fired(file_of(folder, part)).stat().st_ctime
+    except FileNotFoundError:
+        return None
 
 
 def reached(folder: Path, part: str) -> set[str]:
