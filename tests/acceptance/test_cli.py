@@ -346,7 +346,9 @@ def test_several_jobs_are_watched_at_once(here: Path) -> None:
 
 
 async def test_a_download_outlives_its_own_death_and_the_service_s(stack: LocalStack, here: Path) -> None:
-    submitted = await asyncio.to_thread(submit_json, here, body(40, quality="high"), "--yes")
+    # Held for its cap, the job keeps the second one waiting for as long as it takes to stop the service.
+    part = body(40, quality="high") | {"budget": {"limit_usd": "1.00"}}
+    submitted = await asyncio.to_thread(submit_json, here, part, "--yes")
     job, folder = submitted.stdout.strip(), here / "followed"
     words = ("results", job, "--to", "followed", "--as", "{index:03}/{sku}-{n}.{ext}", "--follow")
     first = await begun(here, *words, "--parallel", "2")
@@ -356,18 +358,17 @@ async def test_a_download_outlives_its_own_death_and_the_service_s(stack: LocalS
     there = {path: path.read_bytes() for path in folder.glob("*/*.png")}
     assert not (folder / "results.jsonl").exists()
 
-    # A paused job keeps the second one waiting for as long as it takes to stop the service.
-    paused = await asyncio.to_thread(typed, here, "pause", job)
-    assert paused.returncode == 0, paused.stderr
     second = await begun(here, *words)
     await until(lambda: len(list(folder.glob("*/*.png"))) > len(there))
     await stack.stop_part("api")
-    assert second.stderr is not None
-    while b"Trying again." not in (said := await second.stderr.readline()):
-        assert said, "it ended without the service"
-    await stack.start_part("api")
-    resumed = await asyncio.to_thread(typed, here, "resume", job)
-    assert resumed.returncode == 0, resumed.stderr
+    try:
+        assert second.stderr is not None
+        while b"Trying again." not in (said := await second.stderr.readline()):
+            assert said, "it ended without the service"
+    finally:
+        await stack.start_part("api")
+    raised = await asyncio.to_thread(typed, here, "budget", job, "--limit-usd", "500")
+    assert raised.returncode == 0, raised.stderr
     output, errors = await asyncio.wait_for(second.communicate(), timeout=60)
     assert second.returncode == 0, errors.decode()
     found = re.match(rb"40 images in followed \((\d+) were there already\)", output)
