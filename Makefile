@@ -46,8 +46,8 @@ docs: $(VENV)/ready ## are the generated pages up to date, and do all links lead
 screenshots: $(VENV)/ready ## make the tutorials' pictures, by following them in a browser
 	$(BIN)/pytest tests/browser/test_tutorials.py --screenshots docs/tutorial/images
 
-chaos: $(VENV)/ready ## kill things while jobs run: [ONLY=…] [SEEDS=n] [FIRST=seed]
-	$(BIN)/pytest tests/chaos --chaos $(if $(ONLY),-k $(ONLY)) --seeds $(or $(SEEDS),3) $(if $(FIRST),--first-seed $(FIRST))
+chaos: $(VENV)/ready ## kill things while jobs run: [ONLY=…] [SEEDS=n] [FIRST=seed] [MINUTES=of the soak]
+	$(BIN)/pytest tests/chaos --chaos $(if $(ONLY),-k $(ONLY)) --seeds $(or $(SEEDS),3) $(if $(FIRST),--first-seed $(FIRST)) $(if $(MINUTES),--minutes $(MINUTES))
 
 bench: $(VENV)/ready ## measure: [ONLY=…]
 	$(BIN)/python -m benchmarks $(ONLY)

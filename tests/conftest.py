@@ -14,6 +14,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--chaos", action="store_true", help="run the long tests that kill things")
     parser.addoption("--seeds", type=int, default=1, help="how many seeds each chaos test runs")
     parser.addoption("--first-seed", type=int, default=0, help="the first seed; by default any")
+    parser.addoption(
+        "--minutes", type=float, default=10, help="how long the soak among the chaos tests lasts"
+    )
     parser.addoption("--screenshots", type=Path, help="a folder for pictures of the dashboard's pages")
 
 

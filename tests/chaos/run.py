@@ -38,8 +38,6 @@ MODULE = "tests.chaos.run"
 CHECKER = "tests.chaos.checker"
 WORKERS = 2
 START_TIMEOUT = 60.0
-TOLD_WITHIN = 25.0
-JUDGED_WITHIN = 60.0
 
 
 class Run:
@@ -84,7 +82,7 @@ class Run:
             await keeper.all_up()
             self._evidence.faults.add(event="healed")
             await self._drain(clients, working)
-            async with asyncio.timeout(JUDGED_WITHIN):
+            async with asyncio.timeout(self._scenario.judged_within_s):
                 await Judge(clients).read()
         finally:
             for task in (keeping, working):
@@ -110,7 +108,7 @@ class Run:
             return
         self._evidence.faults.add(event="drained")
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(TOLD_WITHIN):
+            async with asyncio.timeout(self._scenario.told_within_s):
                 await drain.all_told()
 
     @asynccontextmanager

@@ -90,6 +90,10 @@ class Scenario(BaseModel):
     defects: dict[Literal["worker", "api"], str] = Field(default_factory=dict)
     """What the service's programs are given, to try the checker; none in an honest run."""
     drain_limit_s: float = 60.0
+    told_within_s: float = 25.0
+    """After the drain, for the webhooks that are still under way."""
+    judged_within_s: float = 60.0
+    """For reading everything once more."""
     began: float | None = None
     network_isolated: bool = False
 

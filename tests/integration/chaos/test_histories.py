@@ -39,19 +39,24 @@ async def test_runs_that_ended_and_those_that_go_on_are_told(tmp_path: Path) -> 
             client, task_queue="rounds", workflows=[Rounds], workflow_runner=UnsandboxedWorkflowRunner()
         ):
             handle = await client.start_workflow(Rounds.run, 2, id="round", task_queue="rounds")
-            during = await _listed(client, lambda found: len(found) == 3)
+            during = await _listed(client, lambda found: len(found) == 3 and all(map(_is_at_work, found)))
             await handle.signal(Rounds.over)
             await handle.result()
 
         ended = await _listed(client, lambda found: all(line["status"] != "running" for line in found))
 
     assert {line["type"] for line in during + ended} == {"rounds"}
-    assert all(line["workflow"] == "round" and line["events"] > 4 and line["bytes"] > 100 for line in during)
+    assert all(line["workflow"] == "round" and line["bytes"] > 100 for line in during)
     [last] = [line for line in during if line["status"] == "running"]
     assert last["ended"] is None
     assert sorted(line["status"] for line in ended) == ["completed", "continued_as_new", "continued_as_new"]
     assert all(line["began"] < line["ended"] for line in ended)
     assert len({line["run"] for line in ended}) == 3
+
+
+def _is_at_work(line: Line) -> bool:
+    """A run begins with two events, before a worker has seen it."""
+    return bool(line["events"] > 4)
 
 
 async def _listed(client: Client, holds: Callable[[list[Line]], bool]) -> list[Line]:
