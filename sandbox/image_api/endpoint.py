@@ -1,6 +1,6 @@
 """``POST …/images/generations`` and ``…/edits``: one call, from the request to its last word."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect, Request
@@ -34,6 +34,14 @@ class House:
     ending: Ending
 
 
+@dataclass(slots=True)
+class Visit:
+    """What is known of a call so far: what it asks for, and the fault that befell it."""
+
+    order: Order | None = None
+    fault: Fault | None = None
+
+
 class Endpoint:
     """One endpoint, as an ASGI application. `read` makes an order of a request."""
 
@@ -45,15 +53,18 @@ class Endpoint:
         """Answer one request; whatever happens after it was accepted, it stays on the bill."""
         request = Request(scope, receive)
         attachments = Attachments()
+        visit = Visit()
         self._house.ledger.enter()
         try:
-            accepted = await self._accept(request, attachments)
+            self._house.keys.check(request)
+            visit.order = await self._read(request, attachments)
+            accepted = self._accept(visit.order, visit, request.state.request_id)
             if isinstance(accepted, Response):
-                await self._send(accepted, request, send)
+                await self._turn_away(accepted, visit, request, send)
             else:
                 await self._serve(accepted, request, send)
         except ApiError as error:
-            await self._send(delivery.Refusal(error), request, send)
+            await self._turn_away(delivery.Refusal(error), visit, request, send)
         except ClientDisconnect:
             # The client left while sending the request: there is nothing to bill and nobody to answer.
             pass
@@ -61,12 +72,10 @@ class Endpoint:
             attachments.close()
             self._house.ledger.leave()
 
-    async def _accept(self, request: Request, attachments: Attachments) -> Call | Response:
-        """Check a request and bill it, or give the answer of a fault that strikes before."""
+    def _accept(self, order: Order, visit: Visit, request_id: str) -> Call | Response:
+        """Bill an order, or give the answer of a fault that strikes before."""
         house = self._house
-        house.keys.check(request)
-        order = await self._read(request, attachments)
-        fault = house.plan.strike(order)
+        fault = visit.fault = house.plan.strike(order)
         if fault and (refused := refusals.before_billing(fault, order)):
             return refused
         headers = house.minutes.take(order)
@@ -74,9 +83,22 @@ class Endpoint:
         if Kind.MODERATION_INPUT in oddities:
             raise errors.moderation_blocked("input")
         drawn = order.fewer(order.n - 1) if Kind.FEWER_IMAGES in oddities else order
-        call = Call(request.state.request_id, drawn, fault, oddities, headers)
+        call = Call(request_id, drawn, fault, oddities, headers)
         house.ledger.bill(call.request_id, drawn, asked=order.n, fault=fault.kind if fault else None)
         return call
+
+    async def _turn_away(self, response: Response, visit: Visit, request: Request, send: Send) -> None:
+        """Answer a call that is not billed, and note that it came."""
+        is_reset = isinstance(response, delivery.ResetResponse)
+        self._house.ledger.turn_away(
+            request.state.request_id,
+            visit.order,
+            status=None if is_reset else response.status_code,
+            code=response.code if isinstance(response, delivery.Refusal) else None,
+            retry_after=_wait(response.headers),
+            fault=visit.fault.kind if visit.fault else None,
+        )
+        await self._send(response, request, send)
 
     async def _serve(self, call: Call, request: Request, send: Send) -> None:
         """Take the time that drawing takes, answer, and note how it ended."""
@@ -101,3 +123,10 @@ class Endpoint:
 def _oddities(fault: Fault | None, order: Order, profile: Profile) -> frozenset[Kind]:
     struck = {fault.kind} if fault else set()
     return refusals.triggered(order.prompt) | profile.oddities | struck
+
+
+def _wait(headers: Mapping[str, str]) -> float | None:
+    """How many seconds an answer asks to wait; the milliseconds count before the seconds."""
+    if "retry-after-ms" in headers:
+        return int(headers["retry-after-ms"]) / 1000
+    return float(headers["retry-after"]) if "retry-after" in headers else None

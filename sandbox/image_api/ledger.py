@@ -1,7 +1,8 @@
 """What the provider would put on the bill: an append-only file of JSON lines.
 
 A call is billed when it is accepted, whatever becomes of its answer; what becomes of it is a line of its
-own, later. Lines are written before anything is answered, so they outlive a killed process.
+own, later. A call that is not billed has a line too, so that the file shows all calls and when they came.
+Lines are written before anything is answered, so they outlive a killed process.
 """
 
 import json
@@ -73,6 +74,36 @@ class Ledger:
         """Note what became of a billed call: `answered`, `disconnected`, or the name of a failure."""
         event = "answered" if outcome == "answered" else "outcome"
         self._append({"event": event, "time": time.time(), "request_id": request_id, "outcome": outcome})
+
+    def turn_away(
+        self,
+        request_id: str,
+        order: Order | None,
+        *,
+        status: int | None,
+        code: str | None,
+        retry_after: float | None,
+        fault: str | None,
+    ) -> None:
+        """Note a call that came and is not billed.
+
+        `order` is None where the request could not be read, `status` where the connection is reset;
+        `retry_after` is how many seconds the answer asks to wait.
+        """
+        self._append(
+            {
+                "event": "refused",
+                "time": time.time(),
+                "request_id": request_id,
+                "model": order.model.id if order else None,
+                "n": order.n if order else None,
+                "prompt_sha256": order.prompt_sha256 if order else None,
+                "status": status,
+                "code": code,
+                "retry_after": retry_after,
+                "fault": fault,
+            }
+        )
 
     def enter(self) -> None:
         """A call has come in."""

@@ -63,8 +63,13 @@ class Sandbox:
 
     def billed(self, prompt: str) -> list[dict[str, Any]]:
         """What was billed for a prompt."""
+        return self.entries(prompt, "billed")
+
+    def entries(self, prompt: str, event: str) -> list[dict[str, Any]]:
+        """The ledger's lines of one kind for a prompt."""
         wanted = sha256(prompt.encode()).hexdigest()
-        return [entry for entry in self.ledger()["entries"] if entry.get("prompt_sha256") == wanted]
+        entries = [entry for entry in self.ledger()["entries"] if entry["event"] == event]
+        return [entry for entry in entries if entry["prompt_sha256"] == wanted]
 
     def outcomes(self, prompt: str) -> list[str]:
         """What became of a prompt's billed calls."""

@@ -2,6 +2,7 @@ import asyncio
 from hashlib import sha256
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from sandbox.image_api import catalog, order
@@ -88,3 +89,45 @@ def test_since_leaves_out_what_is_known(sandbox: Sandbox) -> None:
 @sockets
 def test_the_ledger_needs_no_key(sandbox: Sandbox) -> None:
     assert sandbox.http.get("/_sandbox/ledger", headers={"authorization": ""}).status_code == 200
+
+
+@sockets
+def test_a_call_that_is_not_billed_has_a_line_too(sandbox: Sandbox) -> None:
+    sandbox.order_faults({"kind": "rate_limit", "seconds": 1.5, "times": 1})
+    answer = sandbox.generate("turned away", n=2)
+    (line,) = sandbox.entries("turned away", "refused")
+    assert line["request_id"] == answer.headers["x-request-id"]
+    assert (line["status"], line["code"], line["retry_after"]) == (429, "rate_limit_exceeded", 1.5)
+    assert (line["model"], line["n"], line["fault"]) == ("gpt-image-2", 2, "rate_limit")
+    assert sandbox.billed("turned away") == []
+
+
+@sockets
+def test_a_reset_before_the_bill_has_a_line_without_a_status(sandbox: Sandbox) -> None:
+    sandbox.order_faults({"kind": "reset_before_billing"})
+    with pytest.raises(httpx2.TransportError):
+        sandbox.generate("reset")
+    (line,) = sandbox.entries("reset", "refused")
+    assert (line["status"], line["code"], line["fault"]) == (None, None, "reset_before_billing")
+
+
+@sockets
+def test_a_request_that_can_not_be_read_has_a_line_without_a_prompt(sandbox: Sandbox) -> None:
+    answer = sandbox.http.post("/v1/images/generations", content=b"{")
+    line = next(
+        each for each in sandbox.ledger()["entries"] if each["request_id"] == answer.headers["x-request-id"]
+    )
+    assert (line["event"], line["status"], line["prompt_sha256"], line["model"]) == (
+        "refused",
+        400,
+        None,
+        None,
+    )
+
+
+@sockets
+def test_a_call_that_was_billed_and_then_refused_is_not_called_refused(sandbox: Sandbox) -> None:
+    sandbox.order_faults({"kind": "error_500_billed"})
+    sandbox.generate("billed after all")
+    assert sandbox.entries("billed after all", "refused") == []
+    assert len(sandbox.billed("billed after all")) == 1
