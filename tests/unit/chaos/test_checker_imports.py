@@ -8,16 +8,6 @@ import tests.chaos.checker
 
 SERVICE = {"imagemill", "workflows", "activities", "api", "dashboard", "cli", "worker", "client"}
 SERVICE |= {"imagemill_client"}
-    "imagemill",
-    "workflows",
-    "activities",
-    "api",
-    "dashboard",
-    "cli",
-    "worker",
-    "client",
-    "imagemill_client",
-}
 ROOT = Path(__file__).parents[3]
 
 
