@@ -5,7 +5,6 @@ import shutil
 import socket
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 NEEDED = ("nft", "setpriv")
@@ -61,11 +60,8 @@ def _network() -> str | None:
 
 
 def _disks() -> str | None:
-    try:
-        private = Path("/proc/self/ns/mnt").readlink() != Path("/proc/1/ns/mnt").readlink()
-    except OSError:
-        return "it can't be told whether mounts are shared with others"
-    if not private:
+    # A network of our own comes with mounts of our own, by `isolation`.
+    if not network_is_private():
         return "mounts are shared with others"
     return None if os.geteuid() == 0 else "only root may mount"
 
