@@ -77,12 +77,12 @@ async def collect_histories(stack: LocalStack, folder: Path) -> None:
     (folder / "histories.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def collect_files(stack: LocalStack, folder: Path) -> None:
+def collect_files(stack: LocalStack, engine: Path, folder: Path) -> None:
     """What the parts wrote, once they are stopped."""
     root = stack.directory.root
     shutil.copytree(stack.directory.logs, folder / "logs")
     (folder / "engine").mkdir()
-    for file in root.glob("temporal.db*"):
+    for file in engine.glob("temporal.db*"):
         shutil.copy(file, folder / "engine" / file.name)
     shutil.copy(root / "image-api-ledger.jsonl", folder / "provider.jsonl")
 

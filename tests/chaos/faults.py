@@ -14,6 +14,8 @@ import httpx2
 from sandbox.stack import LocalStack
 from sandbox.stack.errors import StackError
 from tests.chaos.evidence import Json, Lines
+from tests.chaos.ground import Ground
+from tests.chaos.ground.faults import KINDS as KINDS_OF_THE_GROUND
 from tests.chaos.parts import Keeper
 from tests.chaos.programs import points
 from tests.chaos.scenario import FaultPlan
@@ -63,6 +65,7 @@ class Scene:
     sink: Sink
     points: Path
     lines: Lines
+    ground: Ground
 
 
 class Kill:
@@ -143,6 +146,21 @@ class AtPoint:
             self._keeper.signal(self._part, signal.SIGCONT)
 
 
+def on_ground(scene: Scene, _: int, plan: FaultPlan) -> Fault:
+    """A fault of network, disks or clocks."""
+    return KINDS_OF_THE_GROUND[plan.kind](scene.ground, plan.details)
+
+
+class LeftOut:
+    """A fault that this machine does not allow."""
+
+    async def begin(self) -> None:
+        pass
+
+    async def end(self) -> None:
+        pass
+
+
 Factory = Callable[[Scene, int, FaultPlan], Fault]
 KINDS: dict[str, Factory] = {
     "kill": Kill,
@@ -150,6 +168,7 @@ KINDS: dict[str, Factory] = {
     "provider": ProviderPlan,
     "sink": SinkFails,
     "point": AtPoint,
+    **dict.fromkeys(KINDS_OF_THE_GROUND, on_ground),
 }
 
 
@@ -157,7 +176,7 @@ async def play(timeline: Sequence[FaultPlan], scene: Scene, lines: Lines) -> Non
     """Let all faults of a timeline begin and end at their times; on leaving, all are healed."""
     clock = asyncio.get_running_loop().time
     began = clock()
-    faults = [KINDS[plan.kind](scene, number, plan) for number, plan in enumerate(timeline)]
+    faults = [_make(scene, number, plan, lines) for number, plan in enumerate(timeline)]
     try:
         async with asyncio.TaskGroup() as group:
             for number, (plan, fault) in enumerate(zip(timeline, faults, strict=True)):
@@ -168,9 +187,19 @@ async def play(timeline: Sequence[FaultPlan], scene: Scene, lines: Lines) -> Non
                 await fault.end()
 
 
+def _make(scene: Scene, number: int, plan: FaultPlan, lines: Lines) -> Fault:
+    why = scene.ground.impossible(plan.as_said)
+    if why is None:
+        return KINDS[plan.kind](scene, number, plan)
+    lines.add(event="left-out", fault=number, kind=plan.kind, why=why)
+    return LeftOut()
+
+
 async def _strike(number: int, plan: FaultPlan, fault: Fault, began: float, lines: Lines) -> None:
     clock = asyncio.get_running_loop().time
     await asyncio.sleep(max(0.0, began + plan.at - clock()))
+    if isinstance(fault, LeftOut):
+        return
     said: dict[str, Any] = {"fault": number, "kind": plan.kind, **plan.details}
     lines.add(event="begin", time=time.time(), **said)
     try:

@@ -27,6 +27,7 @@ from tests.chaos.clients import Clients
 from tests.chaos.drain import Drain, Judge
 from tests.chaos.evidence import Evidence
 from tests.chaos.faults import Provider, Scene, play
+from tests.chaos.ground import Ground
 from tests.chaos.parts import Keeper
 from tests.chaos.programs import programs
 from tests.chaos.scenario import Scenario
@@ -53,27 +54,34 @@ class Run:
 
     async def play(self) -> None:
         """All of it, up to the evidence of what is left."""
-        scenario, evidence = self._scenario, self._evidence
-        stack = LocalStack(self._options())
-        async with stack:
-            scenario.began = time.time()
-            evidence.write("scenario.json", scenario.as_json())
-            async with self._around(stack), self._caller(stack) as caller:
-                sink = Sink(caller, await self._webhook_secrets(stack), evidence.sink)
-                await sink.start()
-                try:
-                    await self._story(stack, caller, sink)
-                finally:
-                    await sink.close()
-            await collect.collect_histories(stack, evidence.folder)
-            await collect.collect_buckets(stack, evidence.folder)
-        collect.collect_files(stack, evidence.folder)
+        timeline = [fault.as_said for fault in self._scenario.timeline]
+        with Ground.lay(self._data / "stack", WORKERS, timeline) as ground:
+            self._scenario.ground = ground.powers.in_words()
+            stack = LocalStack(self._options(ground))
+            async with ground.running(), stack:
+                await self._play_on(ground, stack)
+            collect.collect_files(stack, ground.engine_folder, self._evidence.folder)
 
-    async def _story(self, stack: LocalStack, caller: Caller, sink: Sink) -> None:
+    async def _play_on(self, ground: Ground, stack: LocalStack) -> None:
+        scenario, evidence = self._scenario, self._evidence
+        scenario.began = time.time()
+        evidence.write("scenario.json", scenario.as_json())
+        async with self._around(stack), self._caller(ground) as caller:
+            sink = Sink(caller, await self._webhook_secrets(stack), evidence.sink)
+            sink.port = ground.sink_port
+            await sink.start()
+            try:
+                await self._story(ground, stack, caller, sink)
+            finally:
+                await sink.close()
+        await collect.collect_histories(stack, evidence.folder)
+        await collect.collect_buckets(stack, evidence.folder)
+
+    async def _story(self, ground: Ground, stack: LocalStack, caller: Caller, sink: Sink) -> None:
         """Faults and clients; then the drain, and what a judge reads."""
         keeper = Keeper(stack, self._evidence.faults)
         provider = Provider(str(stack.addresses.image_api))
-        scene = Scene(stack, keeper, provider, sink, self._points, self._evidence.faults)
+        scene = Scene(stack, keeper, provider, sink, self._points, self._evidence.faults, ground)
         clients = Clients(caller, self._scenario, sink.url)
         keeping = asyncio.create_task(keeper.keep())
         working = asyncio.create_task(clients.work())
@@ -121,8 +129,8 @@ class Run:
             sampling.cancel()
 
     @asynccontextmanager
-    async def _caller(self, stack: LocalStack) -> AsyncIterator[Caller]:
-        caller = Caller(str(stack.addresses.url), self._keys, self._evidence.clients)
+    async def _caller(self, ground: Ground) -> AsyncIterator[Caller]:
+        caller = Caller(ground.api_url, self._keys, self._evidence.clients)
         try:
             yield caller
         finally:
@@ -138,11 +146,14 @@ class Run:
                 found[tenant] = str(answer.json()["secret"])
         return found
 
-    def _options(self) -> StackOptions:
+    def _options(self, ground: Ground) -> StackOptions:
         scenario = self._scenario
         return StackOptions(
             data_dir=self._data / "stack",
             workers=WORKERS,
+            ports=ground.ports,
+            prefixes=ground.prefixes,
+            part_env=ground.part_env,
             speed=scenario.speed,
             images_per_minute=scenario.limits.get("images_per_minute"),
             extra_env=scenario.settings | {"IMAGEMILL_TENANTS_FILE": str(self._data / "tenants.toml")},

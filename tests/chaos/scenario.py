@@ -71,6 +71,11 @@ class FaultPlan(BaseModel):
         """The fields of its kind."""
         return dict(self.model_extra or {})
 
+    @property
+    def as_said(self) -> Json:
+        """Its kind and the fields of that."""
+        return {"kind": self.kind, **self.details}
+
 
 class Scenario(BaseModel):
     """One run, from its beginning to what is allowed for its end."""
@@ -96,6 +101,8 @@ class Scenario(BaseModel):
     """For reading everything once more."""
     began: float | None = None
     network_isolated: bool = False
+    ground: dict[str, str] = Field(default_factory=dict)
+    """What the machine allowed of the faults of network, disks and clocks, in words."""
 
     @classmethod
     def read(cls, path: Path) -> Self:

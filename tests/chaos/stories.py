@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.chaos.evidence import Json
+from tests.chaos.ground import WAYS
 from tests.chaos.programs.points import API_POINTS, WORKER_POINTS
 from tests.chaos.scenario import SINK, Action, FaultPlan, JobPlan, Manifest, Scenario, TenantPlan
 from tests.chaos.usd import usd
@@ -37,6 +38,15 @@ WORKERS = ("worker-1", "worker-2")
 TRIGGERS = ("forbidden-input", "forbidden-output", "forbidden-unsaid")
 LENGTH = 14.0
 """Seconds of a run in which faults may begin and end."""
+
+LINKS = (
+    *((worker, server) for worker in WORKERS for server in ("temporal", "store", "image-api", "sink")),
+    ("api", "temporal"), ("api", "temporal"), ("api", "store"), ("api", "store"), ("client", "api"),
+)  # fmt: skip
+SLOWABLE = tuple(dict.fromkeys(link for link in LINKS if link[1] != "sink"))
+ENDS = ("close", "reset")
+STEPS = (-3600, -300, -60, 60, 300, 3600)
+"""Seconds by which a clock is wrong."""
 
 ACCOUNT = ("insufficient_quota", "billing_hard_limit", "invalid_api_key", "unverified_org")
 COMMON = (
@@ -247,6 +257,42 @@ class Teller:
         how = self.chance.choice(("hang", "refuse", "break"))
         return [self.fault("sink", 1.0, 8.0, how=how)]
 
+    def cuts(self) -> list[FaultPlan]:
+        """Links between two parts are cut, in one way or another."""
+        chance = self.chance
+        return [
+            self.fault("cut", 0.5, 5.0, client=client, server=server, how=chance.choice(WAYS))
+            for client, server in chance.sample(LINKS, k=chance.randint(1, 4))
+        ]
+
+    def slow_links(self) -> list[FaultPlan]:
+        """Links between two parts are slow, narrow, or end in the midst of answers."""
+        chance = self.chance
+        return [
+            self.fault("slow", 1.0, 6.0, client=client, server=server, **how)
+            for client, server in chance.sample(SLOWABLE, k=chance.randint(1, 3))
+            for how in [
+                chance.choice(
+                    (
+                        {"delay_s": round(chance.uniform(0.02, 0.5), 2)},
+                        {"bytes_per_s": chance.choice((5_000, 50_000, 500_000))},
+                        {"truncate_after": chance.choice((10, 300, 5_000)), "then": chance.choice(ENDS)},
+                    )
+                )
+            ]
+        ]
+
+    def disks(self) -> list[FaultPlan]:
+        """The disk under the store or the engine is full for a while."""
+        targets = self.chance.choice((["store"], ["engine"], ["store", "engine"]))
+        return [self.fault("fill", 0.5, 5.0, target=target) for target in targets]
+
+    def clocks(self) -> list[FaultPlan]:
+        """The clock of a worker or of the API is wrong for a while."""
+        chance = self.chance
+        parts = chance.sample((*WORKERS, "api"), k=chance.randint(1, 2))
+        return [self.fault("clock", 1.0, 8.0, target=part, seconds=chance.choice(STEPS)) for part in parts]
+
 
 STORIES: dict[str, Callable[[Teller], list[FaultPlan]]] = {
     "kills": Teller.kills,
@@ -255,6 +301,10 @@ STORIES: dict[str, Callable[[Teller], list[FaultPlan]]] = {
     "provider": Teller.provider,
     "account": Teller.account,
     "sink": Teller.sink,
+    "cuts": Teller.cuts,
+    "slow links": Teller.slow_links,
+    "disks": Teller.disks,
+    "clocks": Teller.clocks,
 }
 
 
