@@ -43,9 +43,13 @@ def _look(look: Callable[[Case, Verdict], None], case: Case, verdict: Verdict) -
 
 
 def figures(case: Case) -> dict[str, object]:
-    """How much happened."""
+    """How much happened, and where."""
     kinds = case.faults.kinds
     return {
+        "seed": case.scenario.get("seed"),
+        "story": case.scenario.get("story"),
+        "network_isolated": bool(case.scenario.get("network_isolated")),
+        "seconds": round(_last(case) - float(case.scenario.get("began") or 0.0), 1),
         "jobs": len(case.jobs.all),
         "items": sum(len(job.rows) for job in case.jobs.all.values()),
         "calls_billed": len(case.provider.bills),
@@ -53,3 +57,8 @@ def figures(case: Case) -> dict[str, object]:
         "kills": kinds.get("kill", 0),
         "faults": kinds,
     }
+
+
+def _last(case: Case) -> float:
+    """When the last thing was written down that a client saw."""
+    return max((line.time for line in case.evidence.of("clients.jsonl")), default=0.0)
