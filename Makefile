@@ -46,8 +46,8 @@ docs: $(VENV)/ready ## are the generated pages up to date, and do all links lead
 screenshots: $(VENV)/ready ## make the tutorials' pictures, by following them in a browser
 	$(BIN)/pytest tests/browser/test_tutorials.py --screenshots docs/tutorial/images
 
-chaos: $(VENV)/ready ## kill things while jobs run: [ONLY=…] [SEEDS=n] [FIRST=seed] [MINUTES=of the soak]
-	$(BIN)/pytest tests/chaos --chaos $(if $(ONLY),-k $(ONLY)) --seeds $(or $(SEEDS),3) $(if $(FIRST),--first-seed $(FIRST)) $(if $(MINUTES),--minutes $(MINUTES))
+chaos: $(VENV)/ready ## break things while jobs run: [ONLY=…] [SEEDS=n] [FIRST=seed] [AT_ONCE=n] [MINUTES=of the soak] [VERDICTS=folder] [EVIDENCE=folder]
+	$(BIN)/pytest tests/chaos --chaos -n $(or $(AT_ONCE),2) --dist loadgroup $(if $(ONLY),-k $(ONLY)) --seeds $(or $(SEEDS),3) $(if $(FIRST),--first-seed $(FIRST)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(VERDICTS),--verdicts $(VERDICTS)) $(if $(EVIDENCE),--evidence $(EVIDENCE))
 
 bench: $(VENV)/ready ## measure: [ONLY=…]
 	$(BIN)/python -m benchmarks $(ONLY)

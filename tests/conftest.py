@@ -17,6 +17,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--minutes", type=float, default=10, help="how long the soak among the chaos tests lasts"
     )
+    parser.addoption("--evidence", type=Path, help="where chaos runs that fail leave their evidence")
+    parser.addoption("--verdicts", type=Path, help="a folder for the verdicts of all chaos runs")
     parser.addoption("--screenshots", type=Path, help="a folder for pictures of the dashboard's pages")
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.chaos.calls import Answer, Call, Caller
 from tests.chaos.evidence import Json
@@ -104,7 +104,13 @@ class Owner:
                 job.id = found
                 self._clients.jobs[found] = job
         if job.id:
-            await self._follow(job)
+            await asyncio.gather(self._follow(job), self._impostor(job))
+
+    async def _impostor(self, job: Known) -> None:
+        """Somebody comes with the same key and asks for something else."""
+        if self._plan.impostor:
+            other = replace(job, body=job.body | {"name": "something else"})
+            await self._clients.submit(f"impostor-{self._number}", other)
 
     async def _body(self) -> Json:
         """The submission, with what is known only now."""

@@ -1,8 +1,10 @@
 """Long tests that kill things: collected only by `make chaos`."""
 
+import fcntl
 import json
 import random
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,14 @@ import pytest
 
 KEPT = Path(__file__).parent / "kept_seeds.json"
 """Seeds that once failed, by test: they run first in every later run, until somebody takes them out."""
+WHOLE = ("test_seeds",)
+"""Tests that keep whole scenarios instead: see `playing`. Their runs need nothing of each other."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the first seed once, for all processes that share the tests among them."""
+    if not config.getoption("--first-seed"):
+        config.option.first_seed = random.randrange(1, 10**6)
 
 
 def pytest_ignore_collect(config: pytest.Config) -> bool | None:
@@ -22,15 +32,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     The ids of the tests print them, so that a run can be repeated.
     """
     if "seed" in metafunc.fixturenames:
-        first = metafunc.config.getoption("--first-seed") or random.randrange(10**6)
+        first = metafunc.config.getoption("--first-seed")
         count = metafunc.config.getoption("--seeds")
         seeds = [*kept().get(metafunc.function.__name__, []), *range(first, first + count)]
         metafunc.parametrize("seed", dict.fromkeys(seeds))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those kept come before all others."""
+    """Those kept come before all others; the tests of a file that share a stack stay in one process."""
     items.sort(key=lambda item: not _is_kept(item))
+    for item in items:
+        if item.path.name != "test_seeds.py":
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -39,7 +52,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Keep the seed of a test that fails."""
     report = yield
-    if report.failed and call.when == "call" and (seed := _seed(item)) is not None:
+    seed = _seed(item)
+    if report.failed and call.when == "call" and seed is not None and _name(item) not in WHOLE:
         keep(_name(item), seed)
     return report
 
@@ -53,10 +67,21 @@ def kept() -> dict[str, list[int]]:
 
 
 def keep(test: str, seed: int) -> None:
-    """Add a seed, where it is not there yet."""
-    known = kept()
-    known[test] = sorted({*known.get(test, []), seed})
-    KEPT.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n")
+    """Add a seed, where it is not there yet; other processes may add theirs."""
+    with _alone():
+        known = kept()
+        known[test] = sorted({*known.get(test, []), seed})
+        new = KEPT.with_suffix(".new")
+        new.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n")
+        new.replace(KEPT)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """No other process is in here."""
+    with Path(__file__).open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _is_kept(item: pytest.Item) -> bool:

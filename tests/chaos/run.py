@@ -67,8 +67,7 @@ class Run:
         scenario.began = time.time()
         evidence.write("scenario.json", scenario.as_json())
         async with self._around(stack), self._caller(ground) as caller:
-            sink = Sink(caller, await self._webhook_secrets(stack), evidence.sink)
-            sink.port = ground.sink_port
+            sink = Sink(ground.sink_port, caller, await self._webhook_secrets(stack), evidence.sink)
             await sink.start()
             try:
                 await self._story(ground, stack, caller, sink)

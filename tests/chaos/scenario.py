@@ -49,6 +49,8 @@ class JobPlan(BaseModel):
     manifest: Manifest | None = None
     submitters: int = 1
     """So many clients submit it at once with the same key."""
+    impostor: bool = False
+    """Another client comes with the same key and another content, and has to be refused."""
     pollers: int = 1
     actions: list[Action] = Field(default_factory=list)
     at_drain: Literal["raise", "cancel"] = "raise"

@@ -20,9 +20,9 @@ ENDS = ("job.completed", "job.failed", "job.cancelled")
 class Sink:
     """Takes events under ``/hook/{tenant}``; `moods` are how it fails at the moment, by fault."""
 
-    def __init__(self, caller: Caller, secrets: Mapping[str, str], lines: Lines) -> None:
+    def __init__(self, port: int, caller: Caller, secrets: Mapping[str, str], lines: Lines) -> None:
         self.moods: dict[int, Mood] = {}
-        self.port = 0
+        self._port = port
         self._caller = caller
         self._secrets = secrets
         self._lines = lines
@@ -32,12 +32,11 @@ class Sink:
     @property
     def url(self) -> str:
         """Where it takes events."""
-        return f"http://127.0.0.1:{self.port}/hook"
+        return f"http://127.0.0.1:{self._port}/hook"
 
     async def start(self) -> None:
         """Listen."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
 
     async def close(self) -> None:
         """Listen no longer."""

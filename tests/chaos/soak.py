@@ -8,6 +8,7 @@ Plays one long scenario by `tests.chaos.run`, whose checker judges every job, an
 
 import argparse
 import json
+import random
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,9 @@ from pathlib import Path
 from tests.chaos import flat
 from tests.chaos.evidence import Json
 from tests.chaos.scenario import Action, FaultPlan, JobPlan, Scenario
-from tests.chaos.stories import QUICK, WORKERS, Teller
+from tests.chaos.stories import QUICK
+from tests.chaos.troubles import WORKERS
+from tests.chaos.workload import Workload
 
 RUN = "tests.chaos.run"
 WAVE = 240.0
@@ -31,19 +34,25 @@ SETTLING = 30.0
 MILD = ("error_500_unbilled", "reset_before_billing", "rate_limit", "error_500_billed", "no_usage", "delay")
 
 
-class Soak(Teller):
+class Soak:
     """Makes up a long scenario of the same kinds of jobs as all others."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.chance = random.Random(seed)
+        self.word = f"run{seed}q"
+        self._workload = Workload(self.chance, seed, self.word)
 
     def long(self, minutes: float, wave: float = WAVE, pace: float = PACE) -> Scenario:
         """So many minutes of waves of jobs."""
         seconds = minutes * 60
         tenants = [
             tenant.model_copy(update={"day_usd": TENANT_USD, "month_usd": TENANT_USD})
-            for tenant in self.tenants()
+            for tenant in self._workload.tenants()
         ]
         times = list(self._times(seconds - SETTLING / 2, wave, pace))
         jobs = [
-            self._at(self.job(number, self.chance.choice(tenants)), number, at)
+            self._at(self._workload.job(number, self.chance.choice(tenants), f"soak-{number}"), at)
             for number, at in enumerate(times)
         ]
         return Scenario(
@@ -67,7 +76,7 @@ class Soak(Teller):
                 yield round(at, 2)
             at += self.chance.uniform(0.5, 1.5) * pace
 
-    def _at(self, job: JobPlan, number: int, at: float) -> JobPlan:
+    def _at(self, job: JobPlan, at: float) -> JobPlan:
         """The job at its time. It ends by itself: one that is held until the drain takes up memory."""
         body = job.body | {
             "on_unknown": "retry" if job.body["on_unknown"] == "hold" else job.body["on_unknown"]
@@ -79,7 +88,6 @@ class Soak(Teller):
         return job.model_copy(
             update={
                 "at": at,
-                "key": f"soak-{self.seed}-{number}",
                 "body": body,
                 "actions": [*job.actions, *ends],
                 "submitters": min(job.submitters, 3),
