@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from tests.chaos.checker.evidence import Json, Line
 
-AT_PROVIDER = ("provider", "provider-plan", "plan")
-"""Kinds of faults that are answers of the provider; they touch no process and no connection of ours."""
+OUTSIDE = ("provider", "sink")
+"""Kinds of faults that are answers of others; they touch no process and no connection of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ class Fault:
         return str(self.said.get("kind"))
 
     @property
-    def is_at_provider(self) -> bool:
-        """Is it an answer of the provider, and nothing that befell a part?"""
-        return self.kind in AT_PROVIDER
+    def is_outside(self) -> bool:
+        """Is it an answer of somebody else, and nothing that befell a part?"""
+        return self.kind in OUTSIDE
 
 
 class Faults:
@@ -52,7 +52,7 @@ class Faults:
     @property
     def of_parts(self) -> list[Fault]:
         """Those that befell a process, a disk, a clock or a connection."""
-        return [fault for fault in self.all if not fault.is_at_provider]
+        return [fault for fault in self.all if not fault.is_outside]
 
     def touched(self, since: float, until: float, settle: float = 0.0) -> bool:
         """Did one befall a part between two moments, or end less than `settle` seconds before?"""
