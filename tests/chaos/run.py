@@ -65,7 +65,11 @@ class Run:
     async def _play_on(self, ground: Ground, stack: LocalStack) -> None:
         scenario, evidence = self._scenario, self._evidence
         scenario.began = time.time()
-        evidence.write("scenario.json", scenario.as_json())
+        # What must be in no log is told to whoever reads the logs.
+        keys = stack.credentials
+        secrets = [keys.store_secret_key, keys.image_api_key, keys.api_key, keys.admin_key]
+        told = {"workers": WORKERS, "secrets": [*secrets, *self._keys.values()]}
+        evidence.write("scenario.json", scenario.as_json() | told)
         async with self._around(stack), self._caller(ground) as caller:
             sink = Sink(ground.sink_port, caller, await self._webhook_secrets(stack), evidence.sink)
             await sink.start()

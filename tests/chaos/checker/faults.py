@@ -27,7 +27,12 @@ class Fault:
     @property
     def is_outside(self) -> bool:
         """Is it an answer of somebody else, and nothing that befell a part?"""
-        return self.kind in OUTSIDE
+        return self.kind in OUTSIDE or "client" in self._ends or "sink" in self._ends
+
+    @property
+    def _ends(self) -> tuple[object, object]:
+        """Of a connection, who called whom."""
+        return self.said.get("client"), self.said.get("server")
 
 
 class Faults:

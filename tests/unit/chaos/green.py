@@ -31,7 +31,7 @@ def _acme(story: Story) -> Work:
     items = [Item(f"item-{n}", f"A jug, {WORD} anchor number {n}") for n in range(3)]
     items[1].n = 2
     items.append(Item("item-3", f"A jug, {WORD} anchor number 3 forbidden-input", "blocked"))
-    return Work(story, "job_01ACME00000000000000000000", "acme", items)
+    return Work(story, "job_01ACME00000000000000000000", "acme", items, events=["job.completed"])
 
 
 def _beta(story: Story) -> Work:
@@ -87,6 +87,7 @@ def _work(told: Green) -> None:
     acme.buy(acme.items[2], 8.5)
     _block(told)
     story.ended("status", 10.0, acme.status("completed_with_errors"), tenant="acme", job=acme.id)
+    acme.tell("job.completed", "completed_with_errors", 10.2)
     story.ended("status", 10.0, beta.status("completed"), tenant="beta", job=beta.id)
 
 

@@ -14,7 +14,7 @@ from tests.chaos.checker.money import nano
 Json = dict[str, Any]
 BEGAN = 1_800_000_000.0
 COST, RESERVED = "0.00513", "0.00598"
-SIDES = (816, 816)
+SIDES = (512, 512)
 ENDS = ("succeeded", "blocked", "failed", "skipped", "cancelled")
 
 
@@ -172,17 +172,20 @@ class Work:
     tenant: str
     items: list[Item]
     cap: str = "1.00"
+    events: list[str] = field(default_factory=list)
+    deliveries: list[Json] = field(default_factory=list)
 
     def body(self) -> Json:
         """The submission."""
         items = [{"custom_id": each.custom_id, "prompt": each.prompt, "n": each.n} for each in self.items]
-        return {"items": items, "budget": {"limit_usd": self.cap, "on_exhausted": "hold"}}
+        said: Json = {"items": items, "budget": {"limit_usd": self.cap, "on_exhausted": "hold"}}
+        return said | ({"webhook": {"url": "http://sink", "events": self.events}} if self.events else {})
 
     def buy(self, item: Item, at: float) -> None:
         """A call, and its images in the bucket."""
         number = len(item.attempts)
         request = self.story.bill(item.prompt, at, n=item.n, images=item.n)
-        reservation = f"{self.id[-4:]}-{item.custom_id}-{number}"
+        reservation = f"{self.tenant}-{item.custom_id}-{number}"
         item.attempts.append(attempt(reservation, "settled", request.id))
         for n in range(item.n):
             data = drawn(item.prompt, n)
@@ -195,6 +198,28 @@ class Work:
                 {"key": key, "url": "http://store/x", "sha256": hashlib.sha256(data).hexdigest(),
                  "bytes": len(data), "format": "jpeg", "width": width, "height": height}
             )  # fmt: skip
+
+    def tell(self, kind: str, state: str, at: float, answer: int | None = 204) -> None:
+        """An event that comes; the receiver reads what it speaks of, and answers."""
+        story, status = self.story, self.status(state)
+        event, delivery = f"evt_{self.tenant}_{kind}", 1 + sum(s["event"] == "received" for s in story.sink)
+        body = {"type": kind, "data": {"id": self.id, "state": state, "items": status["items"]}}
+        line = {"delivery": delivery, "id": event, "type": kind, "tenant": self.tenant, "verified": True}
+        story.sink.append({"time": BEGAN + at, "event": "received", "body": body, **line})
+        said = {"client": "sink", "tenant": self.tenant, "job": self.id, "delivery": delivery}
+        story.ended("status", at + 0.1, self.status(state), **said)
+        story.ended("results", at + 0.2, self.results(), **said)
+        answered = {"event": "answered", "delivery": delivery, "status": answer}
+        story.sink.append({"time": BEGAN + at + 0.4, **answered})
+        listed = {
+            "id": event,
+            "type": kind,
+            "job": self.id,
+            "state": "delivered" if answer == 204 else "failed",
+        }
+        if listed not in self.deliveries:
+            self.deliveries.append(listed)
+            story.put("control", f"webhooks/{self.tenant}/events/{event}.json", b"{}", at)
 
     def status(self, state: str, ended: int | None = None, **more: Any) -> Json:
         """Its status when so many of its items have ended; None: all."""
@@ -236,7 +261,7 @@ class Work:
         self.story.ended("final-status", at, self.status(state), **said)
         self.story.ended("final-report", at, self.report(state), **said)
         self.story.ended("final-results", at, self.results(), **said)
-        self.story.ended("final-deliveries", at, {"data": []}, **said)
+        self.story.ended("final-deliveries", at, {"data": self.deliveries}, **said)
         for what in ("status", "results", "report"):
             self.story.failed(f"foreign-{what}", at, 404, **(said | {"tenant": other}))
 
