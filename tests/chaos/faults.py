@@ -15,7 +15,7 @@ from sandbox.stack import LocalStack
 from sandbox.stack.errors import StackError
 from tests.chaos.evidence import Json, Lines
 from tests.chaos.ground import Ground
-from tests.chaos.ground.faults import KINDS as KINDS_OF_THE_GROUND
+from tests.chaos.ground import faults as of_the_ground
 from tests.chaos.parts import Keeper
 from tests.chaos.programs import points
 from tests.chaos.scenario import FaultPlan
@@ -148,7 +148,7 @@ class AtPoint:
 
 def on_ground(scene: Scene, _: int, plan: FaultPlan) -> Fault:
     """A fault of network, disks or clocks."""
-    return KINDS_OF_THE_GROUND[plan.kind](scene.ground, plan.details)
+    return of_the_ground.fault(plan.kind, scene.ground, plan.details, scene.keeper)
 
 
 class LeftOut:
@@ -168,7 +168,7 @@ KINDS: dict[str, Factory] = {
     "provider": ProviderPlan,
     "sink": SinkFails,
     "point": AtPoint,
-    **dict.fromkeys(KINDS_OF_THE_GROUND, on_ground),
+    **dict.fromkeys(of_the_ground.KINDS, on_ground),
 }
 
 

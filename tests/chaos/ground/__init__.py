@@ -24,7 +24,7 @@ from typing import Any, Self
 
 from sandbox.stack import ports as stack_ports
 from tests.chaos.ground.clock import Clock, build
-from tests.chaos.ground.disk import ENGINE_BYTES, STORE_BYTES, Disk
+from tests.chaos.ground.disk import ENGINE_BYTES, RESTARTED, STORE_BYTES, Disk
 from tests.chaos.ground.links import DRIVER, HOST, Link, UnknownLink, clients, links, settings_for
 from tests.chaos.ground.network import WAYS, Network
 from tests.chaos.ground.powers import Powers
@@ -176,9 +176,10 @@ class Ground:
         """Fills the disk under the store or the engine."""
         self._disks[target].fill()
 
-    def free(self, target: str) -> None:
-        """Makes room again."""
+    def free(self, target: str) -> tuple[str, ...]:
+        """Makes room again; answers the parts that have to be restarted then."""
         self._disks[target].free()
+        return RESTARTED[target]
 
     def step_clock(self, part: str, seconds: float) -> None:
         """Steps a part's wall clock, on top of earlier steps."""

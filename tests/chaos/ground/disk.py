@@ -3,16 +3,19 @@
 What they do when nothing can be written any more, as seen with the versions in the lock:
 
 - **The store** (SeaweedFS) answers 500 to what needs a new page of the disk. A few hundred bytes may still
-  fit into the last page of a file. It goes on reading, does not die, and takes writes again as soon as there
-  is room. Once a minute it looks at the free space by itself, and below 1 % takes no writes until it looks
-  again; a disk that stays full for longer is followed by up to a minute of refused writes, or a restart.
-- **The engine** (Temporal on SQLite) fails the transactions that do not fit; `ground` has what follows.
+  fit into the last page of a file. It goes on reading, and does not die. Once there is room it takes objects
+  again, unless its index could not be written meanwhile: the journal of each of the index's eight parts keeps
+  its first error for good, and every name in that part is refused until the store is restarted. What it had
+  acknowledged is there.
+- **The engine** (Temporal on SQLite) refuses what does not fit, does not die, and goes on once there is room.
+  What it had acknowledged is there.
 
 Logs, the sandbox's ledger and everything else of a run are on the machine's own disk.
 """
 
 import os
 import subprocess
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +23,8 @@ STORE_BYTES = 256 * 1024 * 1024
 ENGINE_BYTES = 128 * 1024 * 1024
 BALLOON = "balloon"
 PAGE = 4096
+RESTARTED: Mapping[str, tuple[str, ...]] = {"store": ("store",), "engine": ()}
+"""The parts that an operator has to restart after their disk was full."""
 
 
 class Disk:

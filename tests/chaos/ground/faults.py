@@ -17,6 +17,16 @@ class Fault(Protocol):
         """Heal it; may be called again."""
 
 
+class Restarter(Protocol):
+    """Whoever keeps the parts running."""
+
+    async def stop(self, name: str) -> None:
+        """Ask a part to end, which stays down until it is released."""
+
+    def release(self, name: str) -> None:
+        """Let it be started again."""
+
+
 class Cut:
     """A link is cut: `client`, `server`, `how`."""
 
@@ -52,16 +62,22 @@ class Slow:
 
 
 class Fill:
-    """The disk under the store or the engine is full: `target`."""
+    """The disk under the store or the engine is full: `target`. In the end what needs it is restarted."""
 
-    def __init__(self, ground: Ground, details: Details) -> None:
-        self._ground, self._target = ground, details["target"]
+    def __init__(self, ground: Ground, details: Details, restarter: Restarter) -> None:
+        self._ground, self._target, self._restarter = ground, details["target"], restarter
+        self._is_full = False
 
     async def begin(self) -> None:
+        self._is_full = True
         self._ground.fill(self._target)
 
     async def end(self) -> None:
-        self._ground.free(self._target)
+        if self._is_full:
+            self._is_full = False
+            for part in self._ground.free(self._target):
+                await self._restarter.stop(part)
+                self._restarter.release(part)
 
 
 class Step:
@@ -81,9 +97,12 @@ class Step:
             self._ground.step_clock(self._part, -self._seconds)
 
 
-KINDS: dict[str, type[Cut] | type[Slow] | type[Fill] | type[Step]] = {
-    "cut": Cut,
-    "slow": Slow,
-    "fill": Fill,
-    "clock": Step,
-}
+KINDS = ("cut", "slow", "fill", "clock")
+
+
+def fault(kind: str, ground: Ground, details: Details, restarter: Restarter) -> Fault:
+    """The fault of one of the `KINDS`."""
+    if kind == "fill":
+        return Fill(ground, details, restarter)
+    plain: dict[str, type[Cut] | type[Slow] | type[Step]] = {"cut": Cut, "slow": Slow, "clock": Step}
+    return plain[kind](ground, details)
