@@ -21,8 +21,8 @@ def runs(pytestconfig: pytest.Config) -> Iterator[Runs]:
     """All runs, some at once: much of their time is spent waiting."""
     root = pytestconfig.getoption("--evidence")
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        begun: Runs = {path.stem: pool.submit(play, root, scenario=path) for path in kept_scenarios()}
-        begun |= {str(seed): pool.submit(play, root, seed=seed) for seed in SEEDS}
+        begun: Runs = {path.stem: pool.submit(play, root, path) for path in kept_scenarios()}
+        begun |= {str(seed): pool.submit(play, root, seed) for seed in SEEDS}
         yield begun
         pool.shutdown(cancel_futures=True)
 

@@ -12,8 +12,6 @@ import pytest
 
 KEPT = Path(__file__).parent / "kept_seeds.json"
 """Seeds that once failed, by test: they run first in every later run, until somebody takes them out."""
-WHOLE = ("test_seeds",)
-"""Tests that keep whole scenarios instead: see `playing`. Their runs need nothing of each other."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -53,7 +51,7 @@ def pytest_runtest_makereport(
     """Keep the seed of a test that fails."""
     report = yield
     seed = _seed(item)
-    if report.failed and call.when == "call" and seed is not None and _name(item) not in WHOLE:
+    if report.failed and call.when == "call" and seed is not None:
         keep(_name(item), seed)
     return report
 

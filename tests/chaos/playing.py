@@ -57,13 +57,14 @@ class Played:
             shutil.copy(scenario, KEPT / f"seed-{json.loads(scenario.read_text())['seed']}.json")
 
 
-def play(evidence: Path | None, *, seed: int | None = None, scenario: Path | None = None) -> Played:
+def play(evidence: Path | None, case: Path | int) -> Played:
     """Play a seed or a scenario; its evidence is left below a folder, by default that of temporary files."""
     if evidence:
         evidence.mkdir(parents=True, exist_ok=True)
-    name = scenario.stem if scenario else f"seed-{seed}"
+    is_kept = isinstance(case, Path)
+    name = case.stem if isinstance(case, Path) else f"seed-{case}"
     folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=evidence))
-    what = ("--scenario", str(scenario)) if scenario else ("--seed", str(seed))
+    what = ("--scenario" if is_kept else "--seed", str(case))
     command = (sys.executable, "-m", "tests.chaos.run", *what, "--out", str(folder))
     with (folder / LOG).open("w") as log:
         try:

@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tests.chaos.evidence import Json
 
+DRAIN_LIMIT = 60.0
+"""Seconds after the last fault within which everything has to be over; longer on a slow machine."""
 SINK = "{sink}"
 """Stands in webhook addresses for the receiver, whose port is known when it runs."""
 
@@ -96,7 +98,7 @@ class Scenario(BaseModel):
     """So many items make a chunk, where it is not the service's own number, which no small job reaches."""
     defects: dict[Literal["worker", "api"], str] = Field(default_factory=dict)
     """What the service's programs are given, to try the checker; none in an honest run."""
-    drain_limit_s: float = 60.0
+    drain_limit_s: float = DRAIN_LIMIT
     told_within_s: float = 25.0
     """After the drain, for the webhooks that are still under way."""
     judged_within_s: float = 60.0

@@ -4,23 +4,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.playing import Played, kept_scenarios, play
+from tests.chaos.playing import kept_scenarios, play
 
 
-def judge(played: Played, config: pytest.Config, *, keep: bool) -> None:
-    """Fail with what is wrong, and keep the scenario."""
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Scenarios that once failed come first, then as many seeds as were asked for."""
+    first, count = metafunc.config.getoption("--first-seed"), metafunc.config.getoption("--seeds")
+    cases: list[Path | int] = [*kept_scenarios(), *range(first, first + count)]
+    metafunc.parametrize("case", cases, ids=lambda case: case.stem if isinstance(case, Path) else str(case))
+
+
+def test_seeds(case: Path | int, pytestconfig: pytest.Config) -> None:
+    is_kept = isinstance(case, Path)
+    played = play(pytestconfig.getoption("--evidence"), case)
     complaint = played.complaint
-    if complaint and keep:
+    if complaint and not is_kept:
         played.keep()
-    played.tidy(config.getoption("--verdicts"))
+    played.tidy(pytestconfig.getoption("--verdicts"))
     if complaint:
         pytest.fail(complaint, pytrace=False)
-
-
-@pytest.mark.parametrize("scenario", kept_scenarios(), ids=lambda path: path.stem)
-def test_kept_scenarios(scenario: Path, pytestconfig: pytest.Config) -> None:
-    judge(play(pytestconfig.getoption("--evidence"), scenario=scenario), pytestconfig, keep=False)
-
-
-def test_seeds(seed: int, pytestconfig: pytest.Config) -> None:
-    judge(play(pytestconfig.getoption("--evidence"), seed=seed), pytestconfig, keep=True)

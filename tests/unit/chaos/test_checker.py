@@ -157,6 +157,18 @@ def test_a_lower_cap_binds_once_it_was_seen(told: Green, tmp_path: Path) -> None
     assert broken(told, tmp_path) == {"I2"}
 
 
+def test_a_lower_cap_that_is_still_shown_does_not_bind_once_a_higher_one_was_taken(
+    told: Green, tmp_path: Path
+) -> None:
+    lowered = {"budget": {"limit_usd": "0.001"}}
+    told.story.ended("set-budget", 6.2, None, status=202, tenant="acme", job=told.acme.id, body=lowered)
+    raised(told, 6.3, "ended")
+    for line in told.story.clients:
+        if isinstance(line.get("body"), dict) and line["body"].get("state") == "paused":
+            line["body"]["cost"] |= {"limit_usd": "0.001", "committed_usd": "0.0165"}
+    assert broken(told, tmp_path) == set()
+
+
 def test_a_bill_above_the_tenants_cap_is_seen(told: Green, tmp_path: Path) -> None:
     told.story.scenario["tenants"][0]["day_usd"] = "0.0205"
     assert broken(told, tmp_path) == {"I2"}
