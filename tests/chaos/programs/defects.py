@@ -17,9 +17,10 @@ from activities.books import Books
 from activities.delivery import Delivery
 from activities.image import Images
 from api import status, submission
+from api.items import Items
 from imagemill.domain.budget import Account
 from imagemill.domain.item import ItemResult
-from imagemill.domain.job import Counts
+from imagemill.domain.job import Counts, JobSummary
 from imagemill.domain.lines import to_lines
 from imagemill.domain.messages import ChunkReport, PauseSignal
 from imagemill.engine import TemporalEngine
@@ -57,17 +58,17 @@ class Defect:
 DEFECTS: dict[str, Defect] = {}
 
 
-def plant(name: str, part: Part) -> None:
-    """Make this process a defective one.
+def plant(names: str, part: Part) -> None:
+    """Make this process a defective one; several defects are named with commas between them.
 
     Raises:
         ValueError: this part has no such defect.
     """
-    defect = DEFECTS.get(name)
-    if defect is None or defect.part != part:
-        own = sorted(known for known, defect in DEFECTS.items() if defect.part == part)
-        raise ValueError(f"no defect {name} of the {part}; there are {', '.join(own)}")
-    defect.plant()
+    own = {name: defect for name, defect in DEFECTS.items() if defect.part == part}
+    for name in names.split(","):
+        if name not in own:
+            raise ValueError(f"no defect {name} of the {part}; there are {', '.join(sorted(own))}")
+        own[name].plant()
 
 
 def defect(name: str, part: Part, *breaks: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
@@ -323,7 +324,7 @@ def early_answer() -> None:
 
 @defect("foreign-job-readable", "api", "I9")
 def foreign_job_readable() -> None:
-    """Whoever knows a job's id is taken for its owner."""
+    """Whoever knows a job's id is taken for its owner, and its items are read as the owner's."""
 
     def make(original: Function) -> Function:
         async def summary_of(parts: Any, tenant: str, job: str) -> Any:
@@ -332,4 +333,11 @@ def foreign_job_readable() -> None:
 
         return summary_of
 
+    def owned(original: Function) -> Function:
+        def init(self: Items, parts: Any, _tenant: str, job: str, summary: JobSummary) -> None:
+            original(self, parts, summary.tenant, job, summary)
+
+        return init
+
     around(status, "summary_of", make)
+    around(Items, "__init__", owned)
