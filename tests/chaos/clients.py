@@ -101,7 +101,8 @@ class Owner:
         names = [f"submitter-{self._number}-{n}" for n in range(self._plan.submitters)]
         for found in await asyncio.gather(*(self._clients.submit(name, job) for name in names)):
             if found:
-                job.id = found
+                # All are told the same, if the service keeps its word; if not, each is led to its end.
+                job = replace(job, id=found)
                 self._clients.jobs[found] = job
         if job.id:
             await asyncio.gather(self._follow(job), self._impostor(job))
