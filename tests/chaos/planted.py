@@ -4,12 +4,13 @@ Each has a job or two of its own and what goes wrong with them, so that several 
 """
 
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, Literal
 
 from tests.chaos.evidence import Json
 from tests.chaos.programs.defects import DEFECTS, Part
 from tests.chaos.scenario import SINK, Action, FaultPlan, JobPlan, Scenario, TenantPlan
-from tests.chaos.stories import EVENTS, MODEL, QUICK, SIZE
+from tests.chaos.stories import QUICK
+from tests.chaos.workload import EVENTS, MODEL, SIZE
 
 BEGIN = 1.0
 """When jobs are submitted; what goes wrong with them is ordered before."""
@@ -25,6 +26,7 @@ class Stage:
         self.jobs: list[JobPlan] = []
         self.timeline: list[FaultPlan] = []
         self.drain_limit_s = 60.0
+        self.roles: dict[str, Literal["workflows", "images"]] = {}
 
     def job(self, name: str, count: int = 6, *, body: Json | None = None, **plan: Any) -> None:
         """One job of so many items, whose prompts have its name before the number."""
@@ -67,7 +69,7 @@ def provoked(names: Collection[str], *, planted: bool) -> Scenario:
         speed=0.0,
         settings=dict(QUICK),
         limits={"images_per_minute": None},
-        chunk_items=None,
+        roles=stage.roles,
         defects=defects,
         tenants=[
             TenantPlan(id=name, word=f"{name}word", day_usd="50", month_usd="400") for name in (OWNER, OTHER)
@@ -101,7 +103,8 @@ def cap_after_call(stage: Stage) -> None:
 def no_conditional_put(stage: Stage) -> None:
     """A worker stands still with images in its hands, until others have bought and stored them."""
     stage.job("no-conditional-put", 12)
-    stage.fault("point", 0.0, 20.0, target="worker-1", point="after-call", action="stop")
+    stage.roles["worker-1"] = "images"  # it stands still, and the workflows go on elsewhere
+    stage.fault("point", 0.0, 18.0, target="worker-1", point="after-call", action="stop")
 
 
 def buys_without_looking(stage: Stage) -> None:

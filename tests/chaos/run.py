@@ -175,6 +175,7 @@ class Run:
                 worker_defect=scenario.defects.get("worker"),
                 api_defect=scenario.defects.get("api"),
                 chunk_items=scenario.chunk_items,
+                roles=scenario.roles,
             ),
             stop_on_death=False,
             start_timeout=START_TIMEOUT,

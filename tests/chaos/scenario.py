@@ -96,6 +96,8 @@ class Scenario(BaseModel):
     timeline: list[FaultPlan]
     chunk_items: int | None = None
     """So many items make a chunk, where it is not the service's own number, which no small job reaches."""
+    roles: dict[str, Literal["workflows", "images"]] = Field(default_factory=dict)
+    """Workers that run only a part of what there is to run; all others run everything."""
     defects: dict[Literal["worker", "api"], str] = Field(default_factory=dict)
     """What the service's programs are given, to try the checker; none in an honest run."""
     drain_limit_s: float = DRAIN_LIMIT

@@ -14,7 +14,7 @@ from tests.chaos.checker.bucket import Stored
 from tests.chaos.checker.case import Case
 from tests.chaos.checker.clients import row_key
 from tests.chaos.checker.evidence import Json
-from tests.chaos.checker.jobs import Job
+from tests.chaos.checker.jobs import PAID, Job
 from tests.chaos.checker.verdict import Verdict
 
 I3 = "I3"
@@ -43,10 +43,23 @@ def _judge_row(job: Job, row: Json, case: Case, verdict: Verdict) -> None:
             verdict.unsure(I3, "an image of an earlier job, whose prompt may be another")
         else:
             prompt = (job.prompts or {}).get(row_key(row))
-            for problem in _problems(stored, image, prompt, number):
+            for problem in (*_problems(stored, image, prompt, number), *_usurpers(stored, row)):
                 verdict.violated(I3, problem, item, [stored.where, *job.places])
             verdict.judged[I3] += 1
             verdict.unsure(I3, "an image whose prompt is not known", prompt is None)
+
+
+def _usurpers(stored: Stored, row: Json) -> list[str]:
+    """The image of a single one says whose it is: the first that was stored, and not another put over it.
+
+    Two calls of one prompt may bring the very same bytes; so this shows what no hash does.
+    """
+    name = stored.metadata.get("imagemill-reservation")
+    outcomes = {each["reservation"]: each["outcome"] for each in row["attempts"]}
+    outcome = outcomes.get(str(name))
+    if outcome is None or outcome in PAID:
+        return []
+    return [f"{stored.key} is of attempt {name}, which is {outcome}: it was put over another's"]
 
 
 def _problems(stored: Stored, said: Json, prompt: str | None, number: int) -> list[str]:

@@ -17,12 +17,13 @@ def programs(
     worker_defect: str | None = None,
     api_defect: str | None = None,
     chunk_items: int | None = None,
+    roles: Mapping[str, str] | None = None,
 ) -> Mapping[str, Sequence[str]]:
     """What `StackOptions.programs` takes: all workers and the API, with points told in the folder."""
     also = ("--chunk-items", str(chunk_items)) if chunk_items else ()
     made = {
-        f"worker-{number}": _program("worker", folder / f"worker-{number}", worker_defect, also)
-        for number in range(1, workers + 1)
+        name: _program("worker", folder / name, worker_defect, (*also, *_role(name, roles or {})))
+        for name in (f"worker-{number}" for number in range(1, workers + 1))
     }
     return made | {"api": _program("api", folder / "api", api_defect, also)}
 
@@ -31,3 +32,7 @@ def _program(name: str, part: Path, defect: str | None, also: Sequence[str]) -> 
     told = ("--points", str(file_of(part.parent, part.name)))
     planted = ("--defect", defect) if defect else ()
     return ("-m", f"tests.chaos.programs.{name}", *told, *planted, *also)
+
+
+def _role(name: str, roles: Mapping[str, str]) -> Sequence[str]:
+    return ("--role", roles[name]) if name in roles else ()
