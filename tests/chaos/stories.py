@@ -1,6 +1,7 @@
 """Scenarios by chance, the same for the same seed."""
 
 import random
+from collections.abc import Sequence
 
 from tests.chaos.scenario import Scenario
 from tests.chaos.troubles import STORIES, Troubles, choose
@@ -24,14 +25,14 @@ QUICK = {
 """Times at which a lost call is given up within seconds."""
 
 
-def tell(seed: int) -> Scenario:
-    """The scenario of a seed: who orders what, and two or three stories of trouble at once."""
+def tell(seed: int, stories: Sequence[str] = ()) -> Scenario:
+    """The scenario of a seed: who orders what, and some stories of trouble at once, unless they are named."""
     chance = random.Random(seed)
     word = f"run{seed}q"
     workload = Workload(chance, seed, word)
     tenants = workload.tenants()
     jobs = workload.jobs(tenants)
-    stories = choose(chance, chance.choice((1, 2, 2, 3)))
+    stories = stories or choose(chance, chance.choice((1, 2, 2, 3)))
     troubles = Troubles(chance, jobs)
     timeline = [fault for story in stories for fault in STORIES[story][1](troubles)]
     return Scenario(
