@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos.evidence import Json
+from tests.chaos.scenario import Scenario
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = Path(__file__).parent / "kept"
@@ -52,9 +53,11 @@ class Played:
     def keep(self) -> None:
         """Keep the scenario, to be run again in every later run until somebody takes it out."""
         KEPT.mkdir(exist_ok=True)
-        scenario = self.folder / "scenario.json"
-        if scenario.exists():
-            shutil.copy(scenario, KEPT / f"seed-{json.loads(scenario.read_text())['seed']}.json")
+        played = self.folder / "scenario.json"
+        if played.exists():
+            scenario = Scenario.read(played)
+            told = json.dumps(scenario.as_json(), indent=1, ensure_ascii=False)
+            (KEPT / f"seed-{scenario.seed}.json").write_text(told + "\n")
 
 
 def play(evidence: Path | None, case: Path | int) -> Played:
