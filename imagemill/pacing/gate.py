@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from imagemill.domain.errors import AccountTrouble, CallError, NotBilled, NotSent, OutcomeUnknown
 from imagemill.domain.pace import Pace, PoolNews, Told, Trouble
 from imagemill.pacing.bucket import Bucket
+from imagemill.pacing.lately import Lately
 
 FAILURES_IN_A_ROW = 8
 """So many calls that were not answered, and none that was between them, are the provider's trouble."""
@@ -72,7 +73,7 @@ class Gate:
         self._paused_until = 0.0
         self._trouble: Trouble | None = None
         self._in_a_row: list[str] = []
-        self._answered: dict[str, float] = {}
+        self._lately = Lately(A_MOMENT)
         self._turn = asyncio.Lock()
         self._news = PoolNews(worker=worker)
         self._urgent = False
@@ -134,7 +135,7 @@ class Gate:
     def succeeded(self, ticket: Ticket, told: Told | None) -> None:
         """The provider has answered with images, or has refused them for what they are."""
         self._in_a_row.clear()
-        self._answered[ticket.job] = self._clock()
+        self._lately.note(ticket.job, self._clock())
         if self._trouble and ticket.at >= self._trouble.since.timestamp():
             self._trouble, self._news.mended, self._news.trouble = None, True, None
             self._urgent = True
@@ -244,10 +245,8 @@ class Gate:
     def _count_failure(self, ticket: Ticket) -> None:
         """Is it the provider? Not if it is one job that fails, and others were answered a moment ago."""
         self._in_a_row.append(ticket.job)
-        now = self._clock()
-        self._answered = {job: at for job, at in self._answered.items() if now - at < A_MOMENT}
         failing = set(self._in_a_row)
-        blamed = len(failing) > 1 or not self._answered.keys() - failing
+        blamed = len(failing) > 1 or not self._lately.others(failing, self._clock())
         if (len(self._in_a_row) >= FAILURES_IN_A_ROW and blamed) or (ticket.is_probe and self._trouble):
             self._open(PROVIDER_FAILING, ticket)
 
