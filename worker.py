@@ -18,8 +18,7 @@ from pathlib import Path
 
 import structlog
 from temporalio.client import Client
-from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
-from temporalio.worker import Worker, WorkerDeploymentConfig
+from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.accounts import Accounts
@@ -62,7 +61,6 @@ from workflows.gallery import GalleryWorkflow
 from workflows.job import JobWorkflow
 from workflows.pool import PoolWorkflow
 from workflows.run import RunWorkflow
-from workflows.upgrading import UpgradingAccount, UpgradingPool, UpgradingWebhook
 from workflows.webhook import WebhookWorkflow
 
 log = structlog.get_logger()
@@ -166,14 +164,6 @@ class Parts:
         return Emission(self.control, TemporalEngine(client), rules, self.webhooks.waits, self.times)
 
 
-def workflows(*, versioned: bool) -> list[type]:
-    """All that there are."""
-    bound: list[type] = [JobWorkflow, ChunkWorkflow, EstimateWorkflow, GalleryWorkflow, RunWorkflow]
-    if versioned:
-        return [*bound, UpgradingAccount, UpgradingPool, UpgradingWebhook]
-    return [*bound, AccountWorkflow, PoolWorkflow, WebhookWorkflow]
-
-
 def workflow_worker(client: Client, parts: Parts) -> Worker:
     """Runs the workflows, and the cheap steps beside the paid call."""
     planning = Planning(
@@ -195,7 +185,16 @@ def workflow_worker(client: Client, parts: Parts) -> Worker:
     return Worker(
         client,
         task_queue=MAIN_QUEUE,
-        workflows=workflows(versioned=parts.engine.build is not None),
+        workflows=[
+            JobWorkflow,
+            ChunkWorkflow,
+            AccountWorkflow,
+            EstimateWorkflow,
+            GalleryWorkflow,
+            PoolWorkflow,
+            RunWorkflow,
+            WebhookWorkflow,
+        ],
         activities=[
             planning.plan,
             planning.estimate,
@@ -217,23 +216,6 @@ def workflow_worker(client: Client, parts: Parts) -> Worker:
         interceptors=[SealFailures()],
         workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
         graceful_shutdown_timeout=PLAIN_GRACE,
-        deployment_config=deployment(parts.engine),
-    )
-
-
-def deployment(engine: settings.EngineSettings) -> WorkerDeploymentConfig | None:
-    """By which version of the program workflows, and the steps beside the paid call, are done.
-
-    A workflow stays with the version that began it, unless it says otherwise. The queues of images and of
-    webhooks have no versions: no workflow runs there, so nothing needs the program that it began with, and an
-    engine that kept a queue for each version would share out turns, and the provider's pace, in each apart.
-    """
-    if engine.build is None:
-        return None
-    return WorkerDeploymentConfig(
-        version=WorkerDeploymentVersion(engine.deployment, engine.build),
-        use_worker_versioning=True,
-        default_versioning_behavior=VersioningBehavior.PINNED,
     )
 
 

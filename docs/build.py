@@ -1,4 +1,4 @@
-"""``python -m docs.build``: writes the generated pages of ``docs/reference/``.
+"""``python -m docs.build``: writes the generated pages of ``docs/reference/``, and figures into a page.
 
 ``--check`` writes nothing: it names each generated page that is out of date and each relative link of any
 page that leads nowhere, each picture that no page shows, and each change of the HTTP API that would break a
@@ -24,6 +24,7 @@ from api.meanings import MEANINGS
 from api.problems import KINDS, Kind
 from docs.cli_page import cli_page
 from docs.compatibility import BASELINE, broken_clients
+from docs.figures import stale_figures, write_figures
 from docs.links import broken_links, picture_problems
 from docs.models_page import models_page
 from imagemill import settings
@@ -102,7 +103,7 @@ def stale_pages(root: Path, generated: Mapping[str, str]) -> list[str]:
 def check(root: Path, generated: Mapping[str, str]) -> list[str]:
     """All that is wrong with the documentation."""
     stale, clients = stale_pages(root, generated), broken_clients(root, generated[OPENAPI])
-    return stale + clients + broken_links(root) + picture_problems(root)
+    return stale + stale_figures(root) + clients + broken_links(root) + picture_problems(root)
 
 
 def openapi() -> str:
@@ -239,6 +240,7 @@ def _write(root: Path, pages: Mapping[str, str]) -> None:
     for path, text in pages.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text, encoding="utf-8")
+    write_figures(root)
 
 
 if __name__ == "__main__":
