@@ -10,7 +10,6 @@ import os
 import signal
 import socket
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -36,6 +35,7 @@ from activities.sealed import SealFailures
 from activities.sources import LARGEST_MANIFEST, Sources
 from activities.webhooks import Deliveries, Emission
 from imagemill import settings
+from imagemill.clocks import epoch_clock
 from imagemill.domain.errors import ImagemillError
 from imagemill.domain.messages import MAIN_QUEUE
 from imagemill.domain.pool_messages import PoolStart, StatedLimits
@@ -244,7 +244,7 @@ class Counter:
             stated=StatedLimits(images=limits.images_per_minute, tokens=limits.tokens_per_minute),
             times=parts.times,
         )
-        gate = Gate(name, (parts.times.first_probe, parts.times.last_probe), time.time)
+        gate = Gate(name, (parts.times.first_probe, parts.times.last_probe), epoch_clock())
         self.link = Link(gate, start, TemporalEngine(client))
         catalogue = parts.catalogue.scaled(lambda _: pool.price_factor)
         images = Images(

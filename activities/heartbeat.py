@@ -2,36 +2,64 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from temporalio import activity
 
+from imagemill.clocks import steady
+
 DEFAULT_INTERVAL = 10.0
+REMEMBERED = 1000
+"""Attempts whose lateness is compared: many more than one worker is handed out while it stands still."""
+
+
+class Lateness:
+    """How late attempts reach this process, by what they tell of when the engine handed them out.
+
+    The engine's clock and this process's steady one differ by a constant, plus the time that an attempt was
+    on its way. The least difference of the last attempts is taken for the constant, so what an attempt has
+    above it is its lateness. The host's wall clock is one witness, from the moment when this was made: it is
+    needed only for the first attempts, and setting it later changes nothing.
+    """
+
+    def __init__(self) -> None:
+        self._differences = deque([steady() - time.time()], maxlen=REMEMBERED)
+
+    def of(self, handed_out: float, received: float) -> float:
+        """Seconds by which an attempt is late that was handed out at that time, and received at that one.
+
+        The first is the engine's, in seconds since the epoch; the second is this process's steady one.
+        """
+        difference = received - handed_out
+        self._differences.append(difference)
+        return difference - min(self._differences)
 
 
 class Pulse:
     """When this activity last knew that the engine counts on it."""
 
-    def __init__(self) -> None:
-        self._began = time.monotonic()
+    def __init__(self, lateness: Lateness) -> None:
+        self._began = steady()
+        self._late = lateness.of(activity.info().started_time.timestamp(), self._began)
 
     def age(self) -> float:
-        """Seconds since the engine handed this attempt out, by the larger of two clocks.
+        """Seconds since the engine handed this attempt out.
 
-        The own one misses a process that stood still before the activity began; the engine's would be
-        wrong by what the two hosts' clocks differ.
+        The time in which a process stood still before the activity began is part of it.
         """
-        own = time.monotonic() - self._began
-        return max(own, time.time() - activity.info().started_time.timestamp())
+        return steady() - self._began + self._late
 
 
 @asynccontextmanager
-async def heartbeats(interval: float = DEFAULT_INTERVAL) -> AsyncIterator[Pulse]:
+async def heartbeats(
+    interval: float = DEFAULT_INTERVAL, lateness: Lateness | None = None
+) -> AsyncIterator[Pulse]:
     """Heartbeat until the block ends."""
     beating = asyncio.create_task(_beat(interval))
     try:
-        yield Pulse()
+        yield Pulse(lateness or Lateness())
     finally:
         beating.cancel()
 

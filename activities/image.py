@@ -19,7 +19,7 @@ from temporalio import activity
 from activities.bought import hash_of_sent
 from activities.copies import Copies
 from activities.delivery import Delivery, Place
-from activities.heartbeat import Pulse, heartbeats
+from activities.heartbeat import Lateness, Pulse, heartbeats
 from activities.inputs import MOST_TRIES, Inputs
 from activities.plans import Plans
 from imagemill.domain.catalogue import Catalogue
@@ -50,6 +50,7 @@ class Images:
         copies: Copies | None = None,
     ) -> None:
         self._copies = copies
+        self._lateness = Lateness()
         self._gate = gate
         self._pool = pool
         self._inputs = inputs
@@ -66,7 +67,7 @@ class Images:
             NotSent, NotBilled: the engine tries again under the same reservation.
             OutcomeUnknown: the reservation is to be written off.
         """
-        async with heartbeats(task.times.heartbeat_interval) as pulse:
+        async with heartbeats(task.times.heartbeat_interval, self._lateness) as pulse:
             try:
                 place = await place_of(self._plans, task)
                 if _look_first(task):

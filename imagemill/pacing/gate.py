@@ -61,7 +61,8 @@ class Gate:
     Args:
         worker: this worker's name, by which the pool knows it.
         probes: seconds until the first probe of an account in trouble, and the most between two.
-        clock: seconds since the epoch.
+        clock: seconds since the epoch, going evenly: a step back would hold calls up, one forward would let
+            them go before a Retry-After has passed.
     """
 
     def __init__(self, worker: str, probes: tuple[float, float], clock: Callable[[], float]) -> None:
