@@ -18,7 +18,7 @@ COVER = (
     ("kills", "provider", "clocks"),
     ("cuts", "storm", "sink"),
     ("points", "account", "slowness"),
-    ("freezes", "full disk"),
+    ("freezes", "full disk", "deploys"),
 )
 AT_ONCE = 2
 

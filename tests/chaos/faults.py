@@ -13,6 +13,7 @@ import httpx2
 
 from sandbox.stack import LocalStack
 from sandbox.stack.errors import StackError
+from tests.chaos.deploys import Deploy
 from tests.chaos.evidence import Json, Lines
 from tests.chaos.ground import Ground
 from tests.chaos.ground import faults as of_the_ground
@@ -146,6 +147,37 @@ class AtPoint:
             self._keeper.signal(self._part, signal.SIGCONT)
 
 
+class KeptHands:
+    """Those of the keeper, who starts again what nobody holds down."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+
+    async def stop(self, name: str) -> None:
+        await self._keeper.stop(name)
+
+    async def kill(self, name: str) -> None:
+        await self._keeper.kill(name)
+
+    async def start(self, name: str) -> None:
+        self._keeper.release(name)
+
+
+def new_version(scene: Scene, _: int, plan: FaultPlan) -> Fault:
+    """A new version of the workers comes, and becomes current; the one before goes when the fault ends."""
+    said = plan.details
+    return Deploy(
+        scene.stack,
+        KeptHands(scene.keeper),
+        scene.ground.part_env,
+        build=said["build"],
+        worker=said["target"],
+        old=said["old"],
+        how=said["how"],
+        seconds=said["drain"],
+    )
+
+
 def on_ground(scene: Scene, _: int, plan: FaultPlan) -> Fault:
     """A fault of network, disks or clocks."""
     return of_the_ground.fault(plan.kind, scene.ground, plan.details, scene.keeper)
@@ -168,6 +200,7 @@ KINDS: dict[str, Factory] = {
     "provider": ProviderPlan,
     "sink": SinkFails,
     "point": AtPoint,
+    "deploy": new_version,
     **dict.fromkeys(of_the_ground.KINDS, on_ground),
 }
 

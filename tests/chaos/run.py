@@ -24,6 +24,7 @@ from sandbox.stack import LocalStack, StackOptions
 from tests.chaos import collect, isolation
 from tests.chaos.calls import Caller
 from tests.chaos.clients import Clients
+from tests.chaos.deploys import BUILD, first
 from tests.chaos.drain import Drain, Judge
 from tests.chaos.evidence import Evidence
 from tests.chaos.faults import Provider, Scene, play
@@ -73,6 +74,8 @@ class Run:
 
     async def _play_on(self, ground: Ground, stack: LocalStack) -> None:
         scenario, evidence = self._scenario, self._evidence
+        if BUILD in scenario.settings:
+            await first(stack, scenario.settings[BUILD])
         scenario.began = time.time()
         # What must be in no log is told to whoever reads the logs.
         keys = stack.credentials

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 
+from tests.chaos.deploys import BUILD
 from tests.chaos.scenario import Scenario
 from tests.chaos.troubles import STORIES, Troubles, choose
 from tests.chaos.workload import Workload
@@ -39,7 +40,7 @@ def tell(seed: int, stories: Sequence[str] = ()) -> Scenario:
         seed=seed,
         story=" + ".join(stories),
         word=word,
-        settings=dict(QUICK),
+        settings=QUICK | ({BUILD: "1"} if any(fault.kind == "deploy" for fault in timeline) else {}),
         limits={"images_per_minute": chance.choice((None, None, 900, 1800))},
         chunk_items=chance.choice((None, 5, 12)),
         tenants=tenants,

@@ -29,6 +29,8 @@ COMMON = (
 )  # fmt: skip
 SLOW = ("hang", "drip", "delay")
 STORM = 16
+LATER = "2"
+"""The build that is deployed in a run; it begins with another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,13 @@ class Troubles:
             self.fault("clock", 2.0, 9.0, target=part, seconds=self.chance.choice(CLOCKS)) for part in parts
         ]
 
+    def deploys(self) -> list[FaultPlan]:
+        """A new version of the workers comes; what the old one has not ended in time is moved to it."""
+        chance = self.chance
+        old, new = chance.sample(WORKERS, k=2)
+        how, drain = chance.choice(("drain", "drain", "kill")), round(chance.uniform(0, 6), 1)
+        return [self.fault("deploy", 0.5, 5.0, target=new, old=old, build=LATER, how=how, drain=drain)]
+
     def sink(self) -> list[FaultPlan]:
         """The receiver of webhooks hangs, refuses, or breaks off."""
         return [self.fault("sink", 1.0, 8.0, how=self.chance.choice(("hang", "refuse", "break")))]
@@ -166,6 +175,7 @@ STORIES: dict[str, tuple[int, Callable[[Troubles], list[FaultPlan]]]] = {
     "slowness": (2, Troubles.slowness),
     "full disk": (2, Troubles.full_disk),
     "clocks": (1, Troubles.clocks),
+    "deploys": (2, Troubles.deploys),
 }
 """Each with its weight: how often it is told, compared with the others."""
 
