@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -17,7 +18,8 @@ from pathlib import Path
 
 import structlog
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.accounts import Accounts
@@ -35,7 +37,6 @@ from activities.sealed import SealFailures
 from activities.sources import LARGEST_MANIFEST, Sources
 from activities.webhooks import Deliveries, Emission
 from imagemill import settings
-from imagemill.clocks import epoch_clock
 from imagemill.domain.errors import ImagemillError
 from imagemill.domain.messages import MAIN_QUEUE
 from imagemill.domain.pool_messages import PoolStart, StatedLimits
@@ -61,6 +62,7 @@ from workflows.gallery import GalleryWorkflow
 from workflows.job import JobWorkflow
 from workflows.pool import PoolWorkflow
 from workflows.run import RunWorkflow
+from workflows.upgrading import UpgradingAccount, UpgradingPool, UpgradingWebhook
 from workflows.webhook import WebhookWorkflow
 
 log = structlog.get_logger()
@@ -164,6 +166,14 @@ class Parts:
         return Emission(self.control, TemporalEngine(client), rules, self.webhooks.waits, self.times)
 
 
+def workflows(*, versioned: bool) -> list[type]:
+    """All that there are."""
+    bound: list[type] = [JobWorkflow, ChunkWorkflow, EstimateWorkflow, GalleryWorkflow, RunWorkflow]
+    if versioned:
+        return [*bound, UpgradingAccount, UpgradingPool, UpgradingWebhook]
+    return [*bound, AccountWorkflow, PoolWorkflow, WebhookWorkflow]
+
+
 def workflow_worker(client: Client, parts: Parts) -> Worker:
     """Runs the workflows, and the cheap steps beside the paid call."""
     planning = Planning(
@@ -185,16 +195,7 @@ def workflow_worker(client: Client, parts: Parts) -> Worker:
     return Worker(
         client,
         task_queue=MAIN_QUEUE,
-        workflows=[
-            JobWorkflow,
-            ChunkWorkflow,
-            AccountWorkflow,
-            EstimateWorkflow,
-            GalleryWorkflow,
-            PoolWorkflow,
-            RunWorkflow,
-            WebhookWorkflow,
-        ],
+        workflows=workflows(versioned=parts.engine.build is not None),
         activities=[
             planning.plan,
             planning.estimate,
@@ -216,6 +217,23 @@ def workflow_worker(client: Client, parts: Parts) -> Worker:
         interceptors=[SealFailures()],
         workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
         graceful_shutdown_timeout=PLAIN_GRACE,
+        deployment_config=deployment(parts.engine),
+    )
+
+
+def deployment(engine: settings.EngineSettings) -> WorkerDeploymentConfig | None:
+    """By which version of the program workflows, and the steps beside the paid call, are done.
+
+    A workflow stays with the version that began it, unless it says otherwise. The queues of images and of
+    webhooks have no versions: no workflow runs there, so nothing needs the program that it began with, and an
+    engine that kept a queue for each version would share out turns, and the provider's pace, in each apart.
+    """
+    if engine.build is None:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(engine.deployment, engine.build),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.PINNED,
     )
 
 
@@ -244,7 +262,7 @@ class Counter:
             stated=StatedLimits(images=limits.images_per_minute, tokens=limits.tokens_per_minute),
             times=parts.times,
         )
-        gate = Gate(name, (parts.times.first_probe, parts.times.last_probe), epoch_clock())
+        gate = Gate(name, (parts.times.first_probe, parts.times.last_probe), time.time)
         self.link = Link(gate, start, TemporalEngine(client))
         catalogue = parts.catalogue.scaled(lambda _: pool.price_factor)
         images = Images(

@@ -16,6 +16,7 @@ import httpx2
 from temporalio.service import RPCError
 
 from imagemill import settings
+from imagemill.deployments import versions
 from imagemill.domain.errors import ImagemillError, Misconfigured
 from imagemill.domain.pools import Pool, Pools
 from imagemill.engine import connect
@@ -31,6 +32,12 @@ async def look(threads: ThreadPoolExecutor) -> list[Said]:
     """Everything, side by side."""
     looks: list[tuple[str, Look, str]] = [
         ("engine (host)", _engine, "start Temporal, or mend IMAGEMILL_TEMPORAL_ADDRESS and _NAMESPACE"),
+        (
+            "versions (host)",
+            _versions,
+            "make one current, start workers of the version that is waited for, or move what waits; "
+            "docs/howto/deploy-a-new-version.md",
+        ),
         (
             "control (host)",
             lambda: _bucket(settings.ControlSettings, "control", threads),
@@ -77,6 +84,21 @@ async def _engine() -> str:
     except RPCError as error:
         raise Misconfigured(f"{where.address}, namespace {where.namespace}: {error}") from None
     return f"{where.address} answers, namespace {where.namespace}"
+
+
+async def _versions() -> str:
+    where = settings.read(settings.EngineSettings)
+    try:
+        found = await versions(await connect(where), where.deployment)
+    except RPCError as error:
+        raise Misconfigured(f"{where.address}, namespace {where.namespace}: {error}") from None
+    if found is None and where.build:
+        raise Misconfigured(f"no worker of deployment {where.deployment} has polled yet")
+    if found is None:
+        return "the workers have none"
+    if found.problems:
+        raise Misconfigured("; ".join(found.problems))
+    return str(found)
 
 
 async def _bucket(kind: type[settings.BucketSettings], what: str, threads: ThreadPoolExecutor) -> str:

@@ -33,6 +33,19 @@ class EngineSettings(BaseSettings):
 
     address: str = Field(default="127.0.0.1:7233", description="Host and port of the Temporal frontend.")
     namespace: str = Field(default="default", description="The namespace that holds the jobs.")
+    deployment: str = Field(
+        default="imagemill",
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        description="The name of the workers' deployment, where they have a build.",
+    )
+    build: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9._-]{1,128}$",
+        description="The version of the workers' program, such as a release or a commit: another one for "
+        "each change. With it a running job stays with the version that began it, and new jobs go to the one "
+        "that was made current; unset: every worker takes all work. It is for workers, and for `imagemill "
+        "doctor` on their hosts.",
+    )
 
 
 class BucketSettings(BaseSettings):

@@ -116,7 +116,7 @@ def test_the_stores_secret_is_no_argument(book: PortBook, tmp_path: Path) -> Non
 
 def test_the_worker_and_the_api_get_the_settings(book: PortBook, tmp_path: Path) -> None:
     settings = {"IMAGEMILL_API_KEY": "im_a_b"}
-    for part in (Worker(1, tmp_path, settings), Api(settings, book)):
+    for part in (Worker(1, tmp_path, settings, {}), Api(settings, book, {})):
         assert part.environment()["IMAGEMILL_API_KEY"] == "im_a_b"
 
 
@@ -139,7 +139,7 @@ def test_the_image_api_is_told_its_profile_and_its_limits(book: PortBook, tmp_pa
 
 
 def test_a_mark_of_an_earlier_worker_is_no_sign_of_readiness(tmp_path: Path) -> None:
-    worker = Worker(2, tmp_path, {})
+    worker = Worker(2, tmp_path, {}, {})
     (tmp_path / "worker-2.ready").touch()
     worker.before_start()
     assert not (tmp_path / "worker-2.ready").exists()
