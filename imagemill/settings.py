@@ -58,6 +58,12 @@ class BucketSettings(BaseSettings):
     region: str = Field(default="us-east-1", description="Region, which also signs the requests.")
     access_key: SecretStr | None = Field(default=None, description="Access key; unset: boto3's own chain.")
     secret_key: SecretStr | None = Field(default=None, description="Secret key; unset: boto3's own chain.")
+    silence_seconds: float = Field(
+        default=20,
+        gt=0,
+        description="A request on which the store says nothing for so long is made again, twice at most; "
+        "its answer may be lost.",
+    )
 
 
 class ControlSettings(BucketSettings):

@@ -66,7 +66,7 @@ class S3Store:
                 signature_version="s3v4",
                 max_pool_connections=connections,
                 connect_timeout=5,
-                read_timeout=60,
+                read_timeout=settings.silence_seconds,
                 retries={"mode": "standard", "max_attempts": 3},
             ),
         )
