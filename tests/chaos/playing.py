@@ -16,7 +16,7 @@ KEPT = Path(__file__).parent / "kept"
 """Scenarios of runs that failed once, as regression cases: whole, since the stories of a seed change."""
 LOG = "run.log"
 SHOWN = 12
-AT_MOST = 400.0
+AT_MOST = 900.0
 """Seconds after which a run is given up, whatever it is doing: several times what the slowest takes."""
 
 

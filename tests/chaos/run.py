@@ -39,7 +39,7 @@ from tests.chaos.tenants import write_tenants
 MODULE = "tests.chaos.run"
 CHECKER = "tests.chaos.checker"
 WORKERS = 2
-START_TIMEOUT = 60.0
+START_TIMEOUT = 120.0
 USUAL_START = 8.0
 """Seconds in which everything has started where two cores are shared by no more than two runs."""
 
@@ -51,6 +51,7 @@ class Run:
         self._scenario = scenario
         self._evidence = evidence
         self._data = data
+        self._slowness = 1.0
         self._points = data / "points"
         self._points.mkdir()
         self._keys = write_tenants(data / "tenants.toml", scenario.tenants)
@@ -68,9 +69,9 @@ class Run:
             collect.collect_files(stack, ground.engine_folder, self._evidence.folder)
 
     def _allow_for(self, start: float) -> None:
-        """The time allowed for the drain is stated for a machine that is not slow, which the start tells."""
-        slowness = max(1.0, start / USUAL_START)
-        self._scenario.drain_limit_s = max(self._scenario.drain_limit_s, DRAIN_LIMIT * slowness)
+        """The times allowed at the end are stated for a machine that is not slow, which the start tells."""
+        scenario, self._slowness = self._scenario, max(1.0, start / USUAL_START)
+        scenario.drain_limit_s = max(scenario.drain_limit_s, DRAIN_LIMIT * self._slowness)
 
     async def _play_on(self, ground: Ground, stack: LocalStack) -> None:
         scenario, evidence = self._scenario, self._evidence
@@ -105,7 +106,7 @@ class Run:
             await keeper.all_up()
             self._evidence.faults.add(event="healed")
             await self._drain(clients, working)
-            async with asyncio.timeout(self._scenario.judged_within_s):
+            async with asyncio.timeout(self._scenario.judged_within_s * self._slowness):
                 await Judge(clients).read()
         finally:
             for task in (keeping, working):
@@ -131,7 +132,7 @@ class Run:
             return
         self._evidence.faults.add(event="drained")
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._scenario.told_within_s):
+            async with asyncio.timeout(self._scenario.told_within_s * self._slowness):
                 await drain.all_told()
 
     @asynccontextmanager
@@ -154,7 +155,8 @@ class Run:
     async def _webhook_secrets(self, stack: LocalStack) -> dict[str, str]:
         """What each tenant's events are signed with; fetched before anything goes wrong."""
         found = {}
-        async with httpx2.AsyncClient(base_url=str(stack.addresses.url), trust_env=False) as http:
+        url = str(stack.addresses.url)
+        async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=START_TIMEOUT) as http:
             for tenant, key in self._keys.items():
                 answer = await http.get("/v1/webhooks/secret", headers={"Authorization": f"Bearer {key}"})
                 answer.raise_for_status()
