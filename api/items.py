@@ -162,7 +162,10 @@ def _attempt(attempt: Attempt) -> AttemptAnswer:
 
 
 def _untouched(item: PlannedItem, summary: JobSummary) -> ItemRecord:
-    """An item that nothing has been done about; in a job that has ended, nothing ever will be."""
-    if summary.state in ENDED:
-        return ItemRecord(index=item.index, state="failed" if item.problem else "cancelled")
-    return ItemRecord(index=item.index)
+    """An item that nothing has been done about; in a job that has ended, nothing ever will be.
+
+    A bad row has its end from the beginning.
+    """
+    if item.problem:
+        return ItemRecord(index=item.index, state="failed")
+    return ItemRecord(index=item.index, state="cancelled" if summary.state in ENDED else "pending")

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from api import pages
-from imagemill.domain.item import CallRecord, ImageFacts, ItemRecord, ItemResult, PlannedItem
+from imagemill.domain.item import CallRecord, ImageFacts, ItemRecord, ItemResult, PlannedItem, Problem
 from imagemill.domain.job import ChunkFacts, Counts, JobSummary, Report
 from imagemill.domain.places import CHUNK_ITEMS, plan_key, report_key, request_key, results_key
 from imagemill.domain.results import result_of
@@ -67,6 +67,25 @@ async def test_without_workers_the_store_answers_and_says_so(
     assert ([i["state"] for i in old["data"]], old["stale"]) == (["succeeded"] * 2 + ["pending"] * 2, True)
     results = await http.get(f"/v1/jobs/{JOB}/results")
     assert (len(results.text.splitlines()), results.headers["imagemill-stale"]) == (2, "true")
+
+
+async def test_a_bad_row_reads_as_failed_whoever_is_asked(
+    http: httpx2.AsyncClient, engine: MemoryEngine, control: MemoryStore
+) -> None:
+    """Before its chunk runs, while it runs, and while nobody answers for it: never pending after failed."""
+    bad = planned(0, "bad").model_copy(update={"problem": Problem(code="bad_row", detail="no cells")})
+    await put_plan(control, 0, [bad, planned(1, "good")])
+
+    async def states(**more: Any) -> list[str]:
+        job(engine, items=2, chunks=1, **more)
+        return [item["state"] for item in (await http.get(f"/v1/jobs/{JOB}/items")).json()["data"]]
+
+    engine.known_records[f"{JOB}/0"] = [done(0, "failed")]
+    assert await states() == ["failed", "pending"]
+    assert await states(open_chunks={0: 0}) == ["failed", "pending"]
+    engine.unanswered = True
+    assert await states(open_chunks={0: 0}) == ["failed", "pending"]
+    assert await states(state="cancelled") == ["failed", "cancelled"]
 
 
 async def test_all_is_served_after_the_engine_has_forgotten(
