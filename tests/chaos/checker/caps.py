@@ -49,19 +49,14 @@ class Caps:
             return None
         limit = nano(cost["limit_usd"])
         before = [change for change in self.changes if change.since < call.done]
-        others = [change for change in before if change.cap != limit]
-        if any(change.done >= call.began for change in others) or self._may_rise(limit, before):
+        # What was accepted comes into force a little later: an old cap may still be read after that.
+        since = min((change.since for change in before if change.cap == limit), default=-math.inf)
+        if any(change.done >= since for change in before if change.cap > limit):
             return None
         until = min(
             (c.since for c in self.changes if c.since >= call.done and c.cap > limit), default=math.inf
         )
         return Bound(call.done, until, max(limit, nano(cost["committed_usd"])))
-
-    @staticmethod
-    def _may_rise(shown: int, asked: list[Change]) -> bool:
-        """Was a higher cap than the one shown asked for after it? It was taken, and may count any time."""
-        since = max((change.since for change in asked if change.cap == shown), default=-math.inf)
-        return any(change.cap > shown and change.since > since for change in asked)
 
 
 def _first(job: Job) -> Iterable[Change]:

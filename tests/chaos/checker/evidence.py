@@ -1,6 +1,7 @@
 """The folder that a run leaves behind, line by line; each line knows where it stands."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,7 +56,11 @@ def read(folder: Path) -> Evidence:
     """Read a folder; what is missing is said in `wrong`, and is nothing else but empty."""
     wrong: list[str] = []
     scenario = _scenario(folder / "scenario.json", wrong)
-    return Evidence(folder, scenario, {name: _lines(folder, name, wrong) for name in LISTS}, wrong)
+    lines = {name: _lines(folder, name, wrong) for name in LISTS}
+    ops = Counter(line.said.get("op") for line in lines["clients.jsonl"] if line.said.get("event") == "begun")
+    if ops and ops.most_common(1)[0][1] > 1:
+        wrong.append("clients.jsonl has calls with the same number: two runs have written into one folder")
+    return Evidence(folder, scenario, lines, wrong)
 
 
 def _scenario(path: Path, wrong: list[str]) -> Json:

@@ -25,7 +25,10 @@ def judge(case: Case, verdict: Verdict) -> None:
             _judge_items(job, verdict)
             _judge_counts(job, verdict)
     for name in case.jobs.all:
-        judge_steady(name, [call for call in case.clients.of(*LISTS, job=name) if call.is_answered], verdict)
+        calls = [
+            call for call in case.clients.of(*LISTS, job=name) if call.is_answered and not _is_stale(call)
+        ]
+        judge_steady(name, calls, verdict)
 
 
 def _judge_without_report(job: Job, verdict: Verdict) -> None:
@@ -75,6 +78,11 @@ def _judge_counts(job: Job, verdict: Verdict) -> None:
         fits = told == real and counts["total"] == len(job.rows) and not counts["pending"] + counts["running"]
         what = f"the counts of its {source} are {counts}, and its items {dict(states)}"
         verdict.must(I1, fits, what, job.where, job.places)
+
+
+def _is_stale(call: Call) -> bool:
+    """Does a page say of itself that no worker could be asked?"""
+    return isinstance(call.body, dict) and bool(call.body.get("stale"))
 
 
 def judge_steady(job: str, calls: list[Call], verdict: Verdict) -> None:

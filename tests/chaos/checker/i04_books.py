@@ -21,7 +21,8 @@ def judge(case: Case, verdict: Verdict) -> None:
     judged = {prompt for prompt, items in case.jobs.by_prompt.items() if _all_reported(items, case, verdict)}
     rows = _rows_by_prompt(case)
     for prompt in sorted(judged):
-        _judge_prompt(rows[prompt], case.provider.by_prompt.get(prompt, []), verdict)
+        where = ", ".join(f"job {job}, item {key}" for job, key in case.jobs.by_prompt[prompt])
+        _judge_prompt(where, rows[prompt], case.provider.by_prompt.get(prompt, []), verdict)
     for job in case.jobs.all.values():
         if job.report:
             _judge_job(job, case, judged, verdict)
@@ -57,9 +58,8 @@ def _rows_by_prompt(case: Case) -> dict[str, list[tuple[Job, Json]]]:
     return found
 
 
-def _judge_prompt(rows: list[tuple[Job, Json]], bills: list[Arrival], verdict: Verdict) -> None:
+def _judge_prompt(where: str, rows: list[tuple[Job, Json]], bills: list[Arrival], verdict: Verdict) -> None:
     """What the attempts of all items of one prompt say, against what was billed for it."""
-    where = ", ".join(f"{job.where}, item {row_key(row)}" for job, row in rows)
     lines = [*places(bills), *{place for job, _ in rows for place in job.places}]
     ends = sum((outcomes(row) for _, row in rows), start=outcomes({"attempts": []}))
     paid = sum(ends[outcome] for outcome in PAID)

@@ -1,7 +1,6 @@
 """I6: an acknowledged submission is not lost, and starts."""
 
 from tests.chaos.checker.case import Case
-from tests.chaos.checker.clients import ENDED
 from tests.chaos.checker.jobs import Job
 from tests.chaos.checker.verdict import Verdict
 
@@ -26,8 +25,10 @@ def judge(case: Case, verdict: Verdict) -> None:
             I6, not call.is_refused, f"it was accepted, and is answered {call.status}", job.where, places
         )
         if job.status:
-            ends = job.state in ENDED
-            verdict.must(I6, ends, f"it was accepted, and is {job.state} after the drain", job.where, places)
+            starts = job.state != "queued"
+            verdict.must(
+                I6, starts, f"it was accepted, and is {job.state} after the drain", job.where, places
+            )
     _judge_resubmissions(case, verdict)
 
 

@@ -47,22 +47,21 @@ def rests(job: Job, case: Case) -> Iterator[Rest]:
     """The times that are known from readings."""
     readings = case.clients.states(job.id)
     resumes = [call for call in case.clients.of("resume", job=job.id) if not call.is_refused]
+    pauses = list(case.clients.of("pause", job=job.id))
     end = next((call for call in readings if call.body["state"] in ENDED), None)
     if end:
         yield Rest(end.done, math.inf, end.body["state"], (end,))
     for call in readings:
-        if call.body["state"] == "paused" and not any(_may_count(each, call) for each in resumes):
-            until = min((each.began for each in resumes if each.began >= call.began), default=math.inf)
+        paused = max((each.began for each in pauses if each.began < call.done), default=-math.inf)
+        may_go_on = any(each.began < call.done and each.done >= paused for each in resumes)
+        # A resumption that was accepted comes into force a little later, perhaps after this reading.
+        if call.body["state"] == "paused" and not may_go_on:
+            until = min((each.began for each in resumes if each.began >= call.done), default=math.inf)
             yield Rest(call.done, until, "paused", (call,))
     held = [call for call in readings if call.body["state"] == "held"]
     for first, second in pairwise(held):
         if _is_same_hold(first, second):
             yield Rest(first.done, second.began, "held", (first, second))
-
-
-def _may_count(resume: Call, reading: Call) -> bool:
-    """May a resumption that was begun before a reading have come into force after it?"""
-    return resume.began < reading.done and resume.done > reading.began
 
 
 def _is_same_hold(first: Call, second: Call) -> bool:

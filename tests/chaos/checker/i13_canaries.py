@@ -27,8 +27,10 @@ def judge(case: Case, verdict: Verdict) -> None:
 
 def _words(case: Case) -> dict[str, list[bytes]]:
     prompts = {prompt for job in case.jobs.all.values() for prompt in (job.prompts or {}).values()}
+    # The words that are in prompts alone show pieces of them, too.
+    marks = {str(each["word"]) for each in (case.scenario, *case.scenario["tenants"]) if each.get("word")}
     return {
-        "a prompt": [prompt.encode() for prompt in sorted(prompts)],
+        "a prompt": [word.encode() for word in (*sorted(marks), *sorted(prompts))],
         "a key": [str(secret).encode() for secret in case.scenario.get("secrets", [])],
         "a presigned URL": list(SIGNED),
     }

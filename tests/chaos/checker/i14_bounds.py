@@ -15,17 +15,23 @@ MOST_BYTES = 20 * 1024 * 1024
 
 def judge(case: Case, verdict: Verdict) -> None:
     """Every sample, and every history."""
-    for line in case.evidence.of("processes.jsonl"):
-        if str(line.said["part"]).startswith(OURS) and "/" not in str(line.said["part"]):
-            _judge_process(line, verdict)
+    samples = [line for line in case.evidence.of("processes.jsonl") if _is_ours(str(line.said["part"]))]
     histories = case.evidence.of("histories.jsonl")
-    if not histories:
-        verdict.violated("evidence", "no history was looked at", "the evidence")
+    for what, lines in (("process", samples), ("history", histories)):
+        if not lines:
+            verdict.violated("evidence", f"no {what} was looked at", "the evidence")
+    for line in samples:
+        _judge_process(line, verdict)
     for line in histories:
         events, size = line.said["events"], line.said["bytes"]
         what = f"its history has {events} events and {size} bytes"
         fits = events <= MOST_EVENTS and size <= MOST_BYTES
         verdict.must(I14, fits, what, f"workflow {line.said['workflow']}", [line.where])
+
+
+def _is_ours(part: str) -> bool:
+    """A process of the service itself; its children come and go."""
+    return part.startswith(OURS) and "/" not in part
 
 
 def _judge_process(line: Line, verdict: Verdict) -> None:

@@ -292,7 +292,13 @@ def test_a_wrong_signature_is_seen(told: Green, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", [f"A jug, {WORD} anchor number 0", "im_abc_secretsecret", "http://store/x?X-Amz-Signature=0a"]
+    "word",
+    [
+        f"A jug, {WORD} anchor number 0",
+        f"{WORD} and what follows",
+        "im_abc_secretsecret",
+        "http://store/x?X-Amz-Signature=0a",
+    ],
 )
 @pytest.mark.parametrize("place", ["worker-1", "engine"])
 def test_a_word_that_must_not_be_there_is_seen(told: Green, tmp_path: Path, word: str, place: str) -> None:
@@ -326,6 +332,11 @@ def test_a_process_that_takes_too_much_is_seen(told: Green, tmp_path: Path, much
 def test_a_history_that_is_too_long_is_seen(told: Green, tmp_path: Path) -> None:
     told.story.histories[0]["events"] = 40_000
     assert broken(told, tmp_path) == {"I14"}
+
+
+def test_without_samples_nothing_is_shown(told: Green, tmp_path: Path) -> None:
+    told.story.processes.clear()
+    assert broken(told, tmp_path) == {"evidence"}
 
 
 # --- I15: the drain ------------------------------------------------------------------------------
