@@ -10,7 +10,9 @@ from temporalio import activity
 
 from imagemill.clocks import steady
 
-DEFAULT_INTERVAL = 10.0
+LONGEST_INTERVAL = 10.0
+BEATS = 4
+"""So many heartbeats fit into the time after which the engine gives an attempt up."""
 REMEMBERED = 1000
 """Attempts whose lateness is compared: many more than one worker is handed out while it stands still."""
 
@@ -53,15 +55,18 @@ class Pulse:
 
 
 @asynccontextmanager
-async def heartbeats(
-    interval: float = DEFAULT_INTERVAL, lateness: Lateness | None = None
-) -> AsyncIterator[Pulse]:
-    """Heartbeat until the block ends."""
-    beating = asyncio.create_task(_beat(interval))
+async def heartbeats(interval: float | None = None, lateness: Lateness | None = None) -> AsyncIterator[Pulse]:
+    """Heartbeat until the block ends: every so many seconds, or as often as the attempt's timeout needs."""
+    beating = asyncio.create_task(_beat(_interval() if interval is None else interval))
     try:
         yield Pulse(lateness or Lateness())
     finally:
         beating.cancel()
+
+
+def _interval() -> float:
+    timeout = activity.info().heartbeat_timeout
+    return LONGEST_INTERVAL if timeout is None else min(LONGEST_INTERVAL, timeout.total_seconds() / BEATS)
 
 
 async def _beat(interval: float) -> None:

@@ -1,5 +1,6 @@
-"""How old an attempt is, whatever becomes of the host's clock."""
+"""Heartbeats often enough, and how old an attempt is, whatever becomes of the host's clock."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -78,3 +79,24 @@ def test_a_step_of_the_hosts_clock_does_not_move_the_gates(seconds: float, step:
     assert before == pytest.approx(time.time(), abs=0.5)
     step(seconds)
     assert clock() == pytest.approx(before, abs=0.5)
+
+
+async def test_a_step_beats_often_enough_for_its_timeout() -> None:
+    """Else a plan that takes longer than a short timeout is begun again and again, and never ends."""
+    second = asyncio.Event()
+    beats: list[None] = []
+
+    async def work() -> None:
+        async with heartbeats():
+            await second.wait()
+
+    def hear(*_: object) -> None:
+        beats.append(None)
+        if len(beats) == 2:
+            second.set()
+
+    env = ActivityEnvironment()
+    env.info = replace(env.info, heartbeat_timeout=timedelta(seconds=0.2))
+    env.on_heartbeat = hear
+    async with asyncio.timeout(5):
+        await env.run(work)
