@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.ground import Ground
-from tests.integration.chaos.grounds import PROXIES_ALONE
+from tests.chaos.ground import Ground, Powers
+from tests.integration.chaos.grounds import PROXIES_ALONE, needed
 
 HOUR = 3600.0
 TELLER = """
@@ -44,8 +44,7 @@ class Teller:
 
 @pytest.fixture
 def ground(tmp_path: Path) -> Ground:
-    if Ground(tmp_path, 1, PROXIES_ALONE).impossible({"kind": "clock"}):
-        pytest.fail("no clock can be stepped here")
+    needed(Powers.here().clocks)
     return Ground.lay(tmp_path, 1, [{"kind": "clock", "target": "worker-1"}], powers=PROXIES_ALONE)
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.chaos import isolation
 from tests.chaos.ground import Powers
 from tests.integration.chaos.cuts import CUTS, CutsContract
-from tests.integration.chaos.grounds import Ring
+from tests.integration.chaos.grounds import Ring, needed
 from tests.integration.chaos.grounds import ring as open_ring
 
 
@@ -17,7 +17,7 @@ class TestNetwork(CutsContract):
     async def ring(self, tmp_path: Path) -> AsyncIterator[Ring]:
         isolation.lift_loopback()
         powers = Powers.here()
-        assert powers.network is None
+        needed(powers.network)
         async with open_ring(tmp_path, CUTS, powers) as made:
             assert "worker-1" in made.ground.prefixes
             assert not any(made.ground.part_env.values())
