@@ -273,9 +273,24 @@ def test_a_settled_sum_above_the_bill_is_seen(told: Green, tmp_path: Path) -> No
     assert broken(told, tmp_path) == {"I4"}
 
 
-def test_without_faults_nothing_is_written_off(told: Green, tmp_path: Path) -> None:
+def without_faults(told: Green) -> None:
     told.story.faults = [line for line in told.story.faults if line["event"] in ("healed", "drained")]
     for line in told.story.provider:
         if line["event"] == "outcome":
             line |= {"event": "answered", "outcome": "answered"}
+
+
+def test_without_faults_nothing_is_written_off(told: Green, tmp_path: Path) -> None:
+    without_faults(told)
     assert broken(told, tmp_path) == {"I4"}
+
+
+def test_a_machine_that_stood_still_may_lose_calls_by_itself(told: Green, tmp_path: Path) -> None:
+    without_faults(told)
+    told.story.scenario["settings"]["IMAGEMILL_TIMES_HEARTBEAT_TIMEOUT"] = "2"
+    begun = told.story.call("status", 3.0, tenant="acme", job=told.acme.id)
+    end = {"op": begun["op"], "time": begun["time"] + 2.5, "event": "ended", "status": 304, "body": None}
+    told.story.clients.append(end)
+    verdict = verdict_of(told, tmp_path)
+    assert verdict.violations == []
+    assert any("too slow" in why for why in verdict.undecided)
