@@ -47,7 +47,7 @@ screenshots: $(VENV)/ready ## make the tutorials' pictures, by following them in
 	$(BIN)/pytest tests/browser/test_tutorials.py --screenshots docs/tutorial/images
 
 chaos: $(VENV)/ready ## break things while jobs run: [ONLY=…] [SEEDS=n] [FIRST=seed] [AT_ONCE=n] [MINUTES=of the soak] [VERDICTS=folder] [EVIDENCE=folder]
-	$(BIN)/pytest tests/chaos --chaos -n $(or $(AT_ONCE),2) --dist loadgroup $(if $(ONLY),-k $(ONLY)) --seeds $(or $(SEEDS),3) $(if $(FIRST),--first-seed $(FIRST)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(VERDICTS),--verdicts $(VERDICTS)) $(if $(EVIDENCE),--evidence $(EVIDENCE))
+	$(BIN)/pytest tests/chaos --chaos -n $(or $(AT_ONCE),2) --dist loadgroup $(if $(ONLY),-k $(ONLY)) --seeds $(or $(SEEDS),3) $(if $(FIRST),--first-seed $(FIRST)) $(if $(MINUTES),--minutes $(MINUTES)) --verdicts $(or $(VERDICTS),$(shell mktemp -d)) $(if $(EVIDENCE),--evidence $(EVIDENCE))
 
 bench: $(VENV)/ready ## measure: [ONLY=…]
 	$(BIN)/python -m benchmarks $(ONLY)

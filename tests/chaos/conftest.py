@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.chaos.tally import add_up, table, verdicts
+
 KEPT = Path(__file__).parent / "kept_seeds.json"
 """Seeds that once failed, by test: they run first in every later run, until somebody takes them out."""
 
@@ -54,6 +56,14 @@ def pytest_runtest_makereport(
     if report.failed and call.when == "call" and seed is not None:
         keep(_name(item), seed)
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """What all runs that were judged come to."""
+    folder = config.getoption("--verdicts")
+    if config.getoption("--chaos") and folder and (figures := add_up(verdicts([folder])))["runs"]:
+        terminalreporter.section(f"verdicts in {folder}")
+        terminalreporter.write_line(table(figures))
 
 
 def kept() -> dict[str, list[int]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,5 +17,15 @@ async def test_soak_stays_flat_and_keeps_every_promise(tmp_path: Path, pytestcon
     ended = await asyncio.to_thread(soak.play, scenario, tmp_path)
     said = await asyncio.to_thread(soak.judge, tmp_path, ended)
 
+    if verdicts := pytestconfig.getoption("--verdicts"):
+        keep(tmp_path, verdicts / f"soak-{seed}")
     assert soak.is_clean(said), soak.summary(said)
     print(soak.summary(said))  # noqa: T201 - the line that is wanted of it
+
+
+def keep(evidence: Path, folder: Path) -> None:
+    """What was said of it, beside the verdicts of all other runs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("verdict.json", "soak.json"):
+        if (evidence / name).exists():
+            shutil.copy(evidence / name, folder)
