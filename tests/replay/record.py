@@ -21,6 +21,7 @@ from imagemill.domain.webhooks import EVENTS
 from imagemill.engine import TemporalEngine
 from sandbox.stack import LocalStack, StackOptions
 from tests.fakes.activities import FakeActivities, bought, bug, silent, until_cancelled, when
+from tests.replay.paths import MORE
 from tests.workflows.mill import LOSING, Mill, Tenant, until, working
 from tests.workflows.post import attempt, start_of
 from tests.workflows.post import working as delivering
@@ -170,7 +171,7 @@ def neutral(node: object) -> None:
         neutral(child)
 
 
-STORIES = (single, recovered, cancelled, held, paused, told, delivered, scheduled, triggered)
+STORIES = (single, recovered, cancelled, held, paused, told, delivered, scheduled, triggered, *MORE)
 
 
 async def main(names: list[str]) -> None:

@@ -10,14 +10,13 @@ import pytest
 from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
-from temporalio.workflow import NondeterminismError
+from temporalio.workflow import NondeterminismError, _Definition
 
+from imagemill.domain.messages import ACCOUNT
+from imagemill.domain.pool_messages import POOL
+from imagemill.domain.webhook_messages import WEBHOOK
 from tests.workflows.mill import runner
-from workflows.account import AccountWorkflow
-from workflows.chunk import ChunkWorkflow
-from workflows.job import JobWorkflow
-from workflows.run import RunWorkflow
-from workflows.webhook import WebhookWorkflow
+from worker import workflows
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"), key=lambda path: path.stem)
 FIELDS = {"prompt", "prompts", "custom_id", "url", "b64_json", "api_key"}
@@ -28,9 +27,9 @@ def history(path: Path, text: str | None = None) -> WorkflowHistory:
     return WorkflowHistory.from_json(workflow, text or path.read_text())
 
 
-def replayer() -> Replayer:
+def replayer(*, versioned: bool = False) -> Replayer:
     return Replayer(
-        workflows=[JobWorkflow, ChunkWorkflow, AccountWorkflow, RunWorkflow, WebhookWorkflow],
+        workflows=workflows(versioned=versioned),
         workflow_runner=runner(),
         data_converter=pydantic_data_converter,
     )
@@ -60,8 +59,19 @@ def test_each_kind_of_run_is_recorded() -> None:
     assert [path.stem for path in HISTORIES] == [
         "account.acme.sched_recorded",
         "account.recorder",
+        "estimate.job_asked",
+        "gallery.job_asked",
         "job_cancelled",
         "job_cancelled.0",
+        "job_capped",
+        "job_capped.0",
+        "job_capped.1",
+        "job_continued",
+        "job_continued.0",
+        "job_duplicate",
+        "job_failed",
+        "job_given_up",
+        "job_given_up.0",
         "job_held",
         "job_held.0",
         "job_held.1",
@@ -71,15 +81,48 @@ def test_each_kind_of_run_is_recorded() -> None:
         "job_recovered",
         "job_recovered.0",
         "job_recovered.1",
+        "job_revived",
+        "job_revived.0",
         "job_scheduled",
         "job_scheduled.0",
         "job_scheduled.1",
         "job_single",
+        "job_stopped",
+        "job_stopped.0",
+        "job_stopped.1",
         "job_told",
         "job_told.0",
+        "job_troubled",
+        "job_troubled.0",
+        "job_troubled.1",
+        "pool.recorded.main",
         "run.sched_triggered-2027-01-01T120000Z",
         "webhook.recorded",
     ]
+
+
+def kind(path: Path) -> str:
+    """The name of the workflow that a history is of."""
+    first = json.loads(path.read_text())["events"][0]
+    return str(first["workflowExecutionStartedEventAttributes"]["workflowType"]["name"])
+
+
+def name(workflow: type) -> str | None:
+    return _Definition.must_from_class(workflow).name
+
+
+@pytest.mark.parametrize("versioned", [False, True])
+def test_every_workflow_that_a_worker_runs_has_a_recorded_run(versioned: bool) -> None:
+    assert {name(each) for each in workflows(versioned=versioned)} == set(map(kind, HISTORIES))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in HISTORIES if kind(path) in (ACCOUNT, POOL, WEBHOOK)],
+    ids=lambda path: path.stem,
+)
+async def test_what_goes_to_the_current_version_replays_where_workers_have_builds(path: Path) -> None:
+    await replayer(versioned=True).replay_workflow(history(path))
 
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
