@@ -16,6 +16,10 @@ KEPT = Path(__file__).parent / "kept_seeds.json"
 """Seeds that once failed, by test: they run first in every later run, until somebody takes them out."""
 
 
+APART = ("test_seeds.py", "test_defects.py", "test_points.py")
+"""Each test of these files is a run of its own."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the first seed once, for all processes that share the tests among them."""
     if not config.getoption("--first-seed"):
@@ -42,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Those kept come before all others; the tests of a file that share a stack stay in one process."""
     items.sort(key=lambda item: not _is_kept(item))
     for item in items:
-        if item.path.name != "test_seeds.py":
+        if item.path.name not in APART:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 

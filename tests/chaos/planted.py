@@ -3,7 +3,10 @@
 Each has a job or two of its own and what goes wrong with them, so that several can be played in one run.
 """
 
+import json
+from collections import defaultdict
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any, Literal
 
 from tests.chaos.evidence import Json
@@ -39,7 +42,7 @@ class Stage:
             "budget": {"limit_usd": "9.00", "on_exhausted": "skip"},
             "items": items,
         }
-        said = {"tenant": OWNER, "key": f"planted-{name}", "at": BEGIN, "most_usd": "9.00"}
+        said = {"tenant": OWNER, "key": key_of(name), "at": BEGIN, "most_usd": "9.00"}
         self.jobs.append(JobPlan.model_validate(said | {"body": whole | (body or {})} | plan))
 
     def provider(self, name: str, **fault: Any) -> None:
@@ -51,6 +54,11 @@ class Stage:
         """Something goes wrong at a time, for a while."""
         said = {"at": at, "for": lasts, "kind": kind, **details}
         self.timeline.append(FaultPlan.model_validate(said))
+
+
+def key_of(name: str) -> str:
+    """The idempotency key of the job that brings a defect to light."""
+    return f"planted-{name}"
 
 
 def provoked(names: Collection[str], *, planted: bool) -> Scenario:
@@ -80,6 +88,32 @@ def provoked(names: Collection[str], *, planted: bool) -> Scenario:
     )
 
 
+def objections(folder: Path, name: str) -> list[Json]:
+    """What a verdict says against a defect: of a promise that it breaks, and of its own job or of no job."""
+    violations: list[Json] = json.loads((folder / "verdict.json").read_text())["violations"]
+    jobs = _jobs(folder)
+    others = set().union(*(found for key, found in jobs.items() if key != key_of(name)))
+    return [
+        violation
+        for violation in violations
+        if violation["invariant"] in DEFECTS[name].breaks
+        and not any(job in json.dumps(violation) for job in others)
+    ]
+
+
+def _jobs(folder: Path) -> dict[str, set[str]]:
+    """The jobs that were given for each key."""
+    keys: dict[int, str] = {}
+    found: dict[str, set[str]] = defaultdict(set)
+    for text in (folder / "clients.jsonl").read_text().splitlines():
+        line = json.loads(text)
+        if line["event"] == "begun" and line["name"] == "submit":
+            keys[line["op"]] = line["headers"]["Idempotency-Key"]
+        elif line["event"] == "ended" and line["op"] in keys:
+            found[keys[line["op"]]].add(line["body"]["id"])
+    return found
+
+
 # --- what provokes each --------------------------------------------------------------------------
 
 
@@ -104,7 +138,7 @@ def no_conditional_put(stage: Stage) -> None:
     """A worker stands still with images in its hands, until others have bought and stored them."""
     stage.job("no-conditional-put", 12)
     stage.roles["worker-1"] = "images"  # it stands still, and the workflows go on elsewhere
-    stage.fault("point", 0.0, 18.0, target="worker-1", point="after-call", action="stop")
+    stage.fault("point", 0.0, 40.0, target="worker-1", point="after-call", action="stop")
 
 
 def buys_without_looking(stage: Stage) -> None:
