@@ -8,6 +8,8 @@ from tests.chaos.calls import Answer, Call, Caller
 from tests.chaos.evidence import Json
 from tests.chaos.scenario import SINK, Action, JobPlan, Scenario
 
+LOST = 410
+"""The answer to those who ask for a job that was accepted, and that nobody knows any more."""
 ENDED = ("completed", "completed_with_errors", "cancelled", "failed")
 AGAIN = (408, 429)
 """Refusals after which a client tries again."""
@@ -58,6 +60,8 @@ class Clients:
         """The status of a job, if somebody tells."""
         call = Call("status", "GET", f"/v1/jobs/{job.id}", job.tenant, job.id)
         answer = await self.caller.ask(client, call)
+        if answer.status == LOST:
+            job.state = "lost"
         if not answer.ok:
             return None
         job.state = answer.body["state"]
@@ -199,7 +203,7 @@ class Poller:
         if answer.status == 200:
             self._etag = answer.etag
             job.state = answer.body["state"]
-        return job.state in ENDED
+        return job.state in ENDED or answer.status == LOST
 
     async def _look_elsewhere(self) -> None:
         job = self._job

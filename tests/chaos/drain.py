@@ -43,7 +43,7 @@ class Drain:
     async def _lead(self, job: Known) -> bool:
         status = await self._clients.status("drainer", job)
         if status is None or status["state"] in ENDED:
-            return status is not None
+            return status is not None or job.state == "lost"
         if status["state"] == "paused":
             await self._clients.act("drainer", job, "resume")
         elif status["state"] == "held":
