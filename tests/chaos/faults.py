@@ -39,6 +39,7 @@ class Provider:
     def __init__(self, url: str) -> None:
         self._where = f"{url.rstrip('/').rpartition('/')[0]}/_sandbox/faults"
         self._plans: dict[int, Sequence[Json]] = {}
+        self._telling = asyncio.Lock()
 
     async def order(self, number: int, plan: Sequence[Json]) -> None:
         """Add a fault's lines to the plan."""
@@ -51,8 +52,9 @@ class Provider:
             await self._tell()
 
     async def _tell(self) -> None:
-        lines = [line for plan in self._plans.values() for line in plan]
-        async with httpx2.AsyncClient(trust_env=False, timeout=10) as http:
+        # One after the other: an older plan that came later would undo the newer one.
+        async with self._telling, httpx2.AsyncClient(trust_env=False, timeout=10) as http:
+            lines = [line for plan in self._plans.values() for line in plan]
             (await http.post(self._where, json=lines)).raise_for_status()
 
 

@@ -154,7 +154,10 @@ def unknown_is_free(stage: Stage) -> None:
 
 def buys_after_pause(stage: Stage) -> None:
     """A pause while most of a job waits."""
-    actions = [Action(do="pause", at=1.0), Action(do="resume", at=3.0, once="paused")]
+    actions = [
+        Action(do="pause", at=1.5, once="running"),
+        Action(do="resume", at=5.0, once="paused"),
+    ]
     stage.job("buys-after-pause", 60, actions=actions)
     stage.provider("buys-after-pause", kind="delay", seconds=1.0)
 
