@@ -274,6 +274,8 @@ class Counter:
             pool=pool.name,
             inputs=parts.inputs,
             copies=parts.copies,
+            tell=TemporalEngine(client).tell_store_refuses,
+            tenants=parts.tenants,
         )
         at_once = parts.work.images_at_once
         self.workers = [

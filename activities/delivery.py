@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import structlog
 
+from activities.room import Room
 from imagemill.domain.errors import ObjectExists, ObjectMissing, StoreError
 from imagemill.domain.item import CallRecord, ImageFacts, PlannedItem
 from imagemill.domain.places import image_key, record_key
@@ -43,6 +44,17 @@ class Delivery:
         self._control = control
         self._delivery = delivery
         self.prefix = prefix
+        self.delivery_room, self.control_room = Room(delivery), Room(control)
+
+    async def check_room(self) -> None:
+        """Is there a place for what is about to be bought? Raises StoreError: there is none just now."""
+        for room in (self.delivery_room, self.control_room):
+            await room.check()
+
+    @property
+    def trouble(self) -> StoreError | None:
+        """Why there is none, by what is known already; None: there was when a bucket was heard last."""
+        return self.delivery_room.trouble or self.control_room.trouble
 
     async def find(self, place: Place) -> CallRecord | None:
         """The call whose images count for this item, if any are stored."""
@@ -72,10 +84,11 @@ class Delivery:
             await patiently(
                 lambda: self._delivery.put_new(
                     key, image, content_type=content_type(call.images[0]), metadata=as_metadata(call)
-                )
+                ),
+                self.delivery_room,
             )
         except ObjectExists:
-            return await patiently(lambda: self._single(place))
+            return await patiently(lambda: self._single(place), self.delivery_room)
         return call
 
     async def _single(self, place: Place) -> CallRecord | None:
@@ -96,9 +109,10 @@ class Delivery:
         await asyncio.gather(*puts)
         key = record_key(place.tenant, place.job, place.chunk, place.item.index)
         try:
-            await patiently(lambda: self._control.put_new(key, call.model_dump_json().encode()))
+            record = call.model_dump_json().encode()
+            await patiently(lambda: self._control.put_new(key, record), self.control_room)
         except ObjectExists:
-            winner = await patiently(lambda: self._set(place))
+            winner = await patiently(lambda: self._set(place), self.control_room)
             return winner or call
         return call
 
@@ -108,7 +122,8 @@ class Delivery:
             await patiently(
                 lambda: self._delivery.put_new(
                     key, image, content_type=content_type(facts), metadata={"sha256": facts.sha256}
-                )
+                ),
+                self.delivery_room,
             )
 
     async def _set(self, place: Place) -> CallRecord | None:
@@ -169,15 +184,20 @@ def from_metadata(said: Mapping[str, str], size: int) -> CallRecord | None:
         return None
 
 
-async def patiently(step: Callable[[], Awaitable[T]]) -> T:
+async def patiently(step: Callable[[], Awaitable[T]], room: Room) -> T:
     """Do it however long the store is away; what it says for good (exists, missing) is passed on."""
     wait = 0.2
     while True:
         try:
-            return await step()
+            done = await step()
         except (ObjectExists, ObjectMissing):
+            room.took()
             raise
         except StoreError as error:
+            room.refused(error)
             log.warning("store is away, paid images wait", error=str(error), seconds=wait)
             await asyncio.sleep(wait)
             wait = min(LONGEST_WAIT, wait * 2)
+        else:
+            room.took()
+            return done

@@ -2,7 +2,8 @@
 
 1. look in the store first, wherever this item may have been bought before;
 2. fetch and check the images that the call is given;
-3. wait at the gate until the provider's limits allow the call;
+3. see that the store takes what is about to be bought, and wait at the gate until the provider's limits
+   allow the call;
 4. check the own age: who was not heard for half the heartbeat timeout sends nothing;
 5. call, store and answer as one shielded section: what was sent is finished, stored and reported,
    through cancellation, pause and shutdown. Between storing and answering, smaller copies of the images
@@ -11,9 +12,10 @@
 
 import asyncio
 import secrets
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+import structlog
 from temporalio import activity
 
 from activities.bought import hash_of_sent
@@ -23,15 +25,40 @@ from activities.heartbeat import Lateness, Pulse, heartbeats
 from activities.inputs import MOST_TRIES, Inputs
 from activities.plans import Plans
 from imagemill.domain.catalogue import Catalogue
-from imagemill.domain.errors import AccountTrouble, CallError, NotSent, OutcomeUnknown, Refused, StoreError
+from imagemill.domain.errors import (
+    AccountTrouble,
+    CallError,
+    NotSent,
+    OutcomeUnknown,
+    Refused,
+    StoreError,
+    StoreRefused,
+)
 from imagemill.domain.item import CallRecord, ImageFacts, PlannedItem
-from imagemill.domain.messages import GENERATE, LOOK, Found, ImageOutcome, ImageTask
+from imagemill.domain.messages import (
+    GENERATE,
+    LOOK,
+    STORE_REFUSED,
+    TENANT_REMOVED,
+    Found,
+    ImageOutcome,
+    ImageTask,
+)
 from imagemill.domain.pools import DEFAULT
 from imagemill.domain.pricing import Usage
 from imagemill.domain.request import ImageRequest
 from imagemill.pacing.gate import Gate, InTrouble, Ticket
 from imagemill.ports import NO_INPUTS, GeneratedImages, ImageProvider, SentInputs
 from imagemill.sniff import UNKNOWN_FORMAT, facts_of
+from imagemill.tenants import Tenants
+
+log = structlog.get_logger()
+
+TELL_SECONDS = 2.0
+"""A paid image that waits for longer than this, because the store refuses, is told of."""
+
+Tell = Callable[[str, float], Awaitable[None]]
+"""Takes the id of a workflow, and the seconds until it is to try again."""
 
 
 class Images:
@@ -48,9 +75,14 @@ class Images:
         pool: str = DEFAULT,
         inputs: Inputs | None = None,
         copies: Copies | None = None,
+        tell: Tell | None = None,
+        tenants: Tenants | None = None,
     ) -> None:
+        """``tell`` lets a job's or a chunk's workflow know that the store refuses what it has bought."""
         self._copies = copies
         self._lateness = Lateness()
+        self._tell = tell
+        self._tenants = tenants or Tenants()
         self._gate = gate
         self._pool = pool
         self._inputs = inputs
@@ -74,9 +106,12 @@ class Images:
                     found = await self._delivery.find(place)
                     if found:
                         return await _shielded(self._found(place, found))
+                if self._tenants.is_removed(task.tenant):
+                    return ImageOutcome(kind="account", code=TENANT_REMOVED, wait=task.times.first_probe)
                 inputs = await self._fetch(task, place, pulse)
                 # Before the age is checked: nothing that takes time may come between that and the call.
                 digest = await hash_of_sent(place.item.request, inputs) if place.item.request else ""
+                await self._check_room(task, pulse)
                 ticket = await self._enter(task, place, pulse)
             except InTrouble as trouble:
                 return ImageOutcome(kind="account", code=trouble.code, wait=trouble.wait)
@@ -84,6 +119,9 @@ class Images:
                 if _asked_to_cancel():
                     raise
                 raise NotSent("worker_stopping") from None
+            except StoreRefused as refusal:
+                log.error("the store refuses; nothing is bought until it is mended", error=str(refusal))
+                return ImageOutcome(kind="account", code=STORE_REFUSED, wait=task.times.first_probe)
             except StoreError:
                 raise NotSent("store_away") from None
             except Refused as refusal:  # only its inputs can be refused here
@@ -106,10 +144,20 @@ class Images:
         )
         try:
             _time_left(task, pulse)
-        except NotSent:
+            if trouble := self._delivery.trouble:  # since this call began to wait for its turn
+                raise trouble.with_traceback(None)
+        except (NotSent, StoreError):
             self._gate.give_back(ticket)
             raise
         return ticket
+
+    async def _check_room(self, task: ImageTask, pulse: Pulse) -> None:
+        """Will the store take what is about to be bought? Not to know it in time is a no."""
+        try:
+            async with asyncio.timeout(_time_left(task, pulse)):
+                await self._delivery.check_room()
+        except TimeoutError:
+            raise NotSent("store_away") from None
 
     def _tokens(self, item: PlannedItem, request: ImageRequest) -> int:
         """What the call counts for at a limit on tokens; 0 where only the job knows the model's price."""
@@ -185,7 +233,7 @@ class Images:
             raise OutcomeUnknown("unreadable_images", generated.request_id)
         mine = self._record(task, place, generated, [facts for facts, _ in images])
         mine.request_sha256 = digest
-        counts = await self._delivery.store(place, mine, [image for _, image in images])
+        counts = await self._store(task, place, mine, [image for _, image in images])
         lacking = await self._copy(place, mine, counts, [image for _, image in images])
         return ImageOutcome(
             kind="stored",
@@ -194,6 +242,23 @@ class Images:
             call=counts,
             warnings=_warnings(mine, counts, wanted=len(place.item.names), asked=_format(place)) + lacking,
         )
+
+    async def _store(
+        self, task: ImageTask, place: Place, mine: CallRecord, images: list[bytes]
+    ) -> CallRecord:
+        """Store it, however long that takes.
+
+        All places of this worker may be taken by images that wait, so that no other call could answer why:
+        where the store refuses, the job is told by a signal.
+        """
+        storing = asyncio.create_task(self._delivery.store(place, mine, images))
+        tell = self._tell
+        while tell and not storing.done():
+            await asyncio.wait({storing}, timeout=TELL_SECONDS)
+            if not storing.done() and isinstance(self._delivery.trouble, StoreRefused):
+                await tell(activity.info().workflow_id or task.job, task.times.first_probe)
+                tell = None
+        return await storing
 
     async def _copy(
         self, place: Place, mine: CallRecord, counts: CallRecord, images: list[bytes]

@@ -52,6 +52,8 @@ class Runs:
         """Write the run down, or find it."""
         async with heartbeats():
             job = job_of(task.schedule, task.at)
+            if self._starter.tenants.is_removed(task.tenant):
+                return PreparedRun(job=job, problem="the tenant was removed")
             submission = await self._stored(task.tenant, job)
             if submission and await is_there(self._control, report_key(task.tenant, job)):
                 return PreparedRun(job=job)

@@ -37,6 +37,7 @@ from api.keys import Keyring, hash_key
 from api.limits import UPLOADS_AT_ONCE, BodyLimit
 from api.rate import RateFields
 from api.receiving import Slots
+from api.removal import Removal
 from imagemill import settings
 from imagemill.domain.errors import Misconfigured
 from imagemill.engine import TemporalEngine, connect
@@ -107,11 +108,12 @@ async def connected() -> AsyncIterator[Context]:
             tenants=tenants,
             keys=keyring(service, tenants),
         )
-        following = asyncio.create_task(follow_file(context))
+        following = [asyncio.create_task(each) for each in (follow_file(context), Removal(context).run())]
         try:
             yield context
         finally:
-            following.cancel()
+            for each in following:
+                each.cancel()
 
 
 def keyring(service: settings.ServiceSettings, tenants: Tenants) -> Keyring:

@@ -1,7 +1,7 @@
 """Health, and what the types of problems mean: the routes that need no key."""
 
 import html
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Response
 from fastapi.responses import HTMLResponse
@@ -11,11 +11,12 @@ from api.context import Context, context
 from api.meanings import MEANINGS
 from api.openapi_headers import headers
 from api.problems import KINDS, NOT_FOUND, Problem, problems
-from imagemill.domain.errors import ImagemillError, ObjectMissing
+from imagemill.domain.errors import ImagemillError, ObjectMissing, StoreRefused
 from imagemill.ports import ObjectStore
 from imagemill.storage_probe import PROBE_KEY
 
 router = APIRouter()
+PartState = Literal["ok", "away", "refused"]
 HTML = """\
 <!doctype html>
 <html lang="en">
@@ -59,18 +60,18 @@ async def healthz() -> dict[str, str]:
     responses={503: {"model": dict[str, str], "description": "A part is away."}},
 )
 async def readyz(response: Response, parts: Annotated[Context, Depends(context)]) -> dict[str, str]:
-    """Asks the engine and the store; 503 with the one that is away.
+    """Asks the engine and the store; 503 with the one that is away, or refuses.
 
     A file of tenants that can't be used any more is told too, but does not make it unready.
     """
-    found = {
+    found: dict[str, str] = {
         "engine": "ok" if await parts.engine.is_reachable() else "away",
-        "store": "ok" if await store_answers(parts.control) else "away",
+        "store": await state_of_store(parts.control),
     }
     parts.tenants.look()
     if parts.tenants.problem:
         found["tenants"] = STALE
-    if "away" in found.values():
+    if {"away", "refused"} & set(found.values()):
         response.status_code = 503
     return found
 
@@ -119,12 +120,14 @@ def _marked(text: str) -> str:
     return "".join(f"<code>{word}</code>" if place % 2 else word for place, word in enumerate(words))
 
 
-async def store_answers(store: ObjectStore) -> bool:
-    """Can a bucket be read?"""
+async def state_of_store(store: ObjectStore) -> PartState:
+    """Can a bucket be read? If not: does it refuse, which somebody has to mend?"""
     try:
         await store.head(PROBE_KEY)
     except ObjectMissing:
-        return True
+        return "ok"
+    except StoreRefused:
+        return "refused"
     except ImagemillError:
-        return False
-    return True
+        return "away"
+    return "ok"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from api.problems import FORBIDDEN, UNAUTHORIZED, Problem
+from api.problems import FORBIDDEN, TENANT_REMOVED, UNAUTHORIZED, Problem
 from imagemill.domain.access import ALL_PURPOSE, Caller, KnownKey, Scope
 from imagemill.tenants import Tenants
 
@@ -46,10 +46,9 @@ class Keyring:
         found = self._tenants.key(key_id)
         if found or not self._own or self._own.caller.key_id != key_id:
             return found
-        limit = self._tenants.terms(self._own.caller.tenant).requests_per_minute
-        if limit is None:
-            return self._own
-        return replace(self._own, caller=replace(self._own.caller, requests_per_minute=limit))
+        terms = self._tenants.terms(self._own.caller.tenant)
+        caller = replace(self._own.caller, requests_per_minute=terms.requests_per_minute)
+        return replace(self._own, caller=caller.at_most_reading() if terms.removed else caller)
 
 
 def bearer(headers: Mapping[str, str]) -> str:
@@ -83,6 +82,8 @@ def is_same(key: str, digest: bytes) -> bool:
 
 def lacks(scope: Scope, caller: Caller) -> Problem:
     """The answer to a key that may not do this."""
+    if caller.removed:
+        return Problem(TENANT_REMOVED, f"tenant {caller.tenant} was removed; its keys may only read")
     has = ", ".join(sorted(caller.scopes))
     return Problem(FORBIDDEN, f"this takes a key with the scope {scope!r}; this key has: {has}")
 

@@ -94,6 +94,11 @@ MEANINGS = {
         "The caps of this tenant are set in the file of tenants, which wins over what is set over HTTP.",
         "Change them in the file; it is read again by itself.",
     ),
+    "tenant-removed": Meaning(
+        "The operator has removed the tenant: nothing more is taken of it, what ran is cancelled, and its "
+        "schedules are paused. What was made before can be read for as long as its keys are known.",
+        "Ask the operator; no key of this tenant can do it.",
+    ),
     "no-tenant-cap": Meaning(
         "The tenant may spend without a limit by day or month, which this service does not allow. "
         "The job was not accepted.",

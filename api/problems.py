@@ -40,6 +40,7 @@ INVALID = Kind("invalid-submission", 422, "The submission can't be run as it is"
 MALFORMED = Kind("invalid-request", 422, "The request is not as it should be")
 UNAUTHORIZED = Kind("unauthorized", 401, "The API key is missing or wrong")
 FORBIDDEN = Kind("forbidden", 403, "This key may not do that")
+TENANT_REMOVED = Kind("tenant-removed", 403, "The tenant was removed")
 NO_CAP = Kind("no-tenant-cap", 403, "The tenant has no cap")
 NOT_FOUND = Kind("not-found", 404, "There is no such thing")
 JOB_LOST = Kind("job-lost", 410, "The job was accepted, but the engine has forgotten it")
@@ -73,6 +74,7 @@ KINDS = (
     MALFORMED,
     UNAUTHORIZED,
     FORBIDDEN,
+    TENANT_REMOVED,
     NO_CAP,
     NOT_FOUND,
     JOB_LOST,

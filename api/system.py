@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
 from api.context import Context, admit, context, parts_of
-from api.health import STALE, store_answers
+from api.health import STALE, PartState, state_of_store
 from imagemill.domain.errors import EngineUnavailable, explain
 from imagemill.domain.messages import MAIN_QUEUE
 from imagemill.domain.pace import Pace, Trouble
@@ -33,7 +33,7 @@ class PartAnswer(BaseModel):
     """Something that the service stands on."""
 
     name: Literal["engine", "control", "delivery"]
-    state: Literal["ok", "away"]
+    state: PartState = Field(description="`refused`: it answers, and says no; see the keys of the buckets.")
 
 
 class TroubleAnswer(BaseModel):
@@ -146,7 +146,7 @@ async def get_system(
 async def system_of(parts: Context, whom: Viewer) -> SystemAnswer:
     """The same, for whoever has checked who looks."""
     engine, control, delivery = await asyncio.gather(
-        parts.engine.is_reachable(), store_answers(parts.control), store_answers(parts.delivery)
+        parts.engine.is_reachable(), state_of_store(parts.control), state_of_store(parts.delivery)
     )
     pools, whole = whom.pools(parts), whom.sees_all(parts)
     queues = await _queues(parts, pools) if engine and whole else []
@@ -155,19 +155,15 @@ async def system_of(parts: Context, whom: Viewer) -> SystemAnswer:
     return SystemAnswer(
         as_of=parts.now(),
         parts=[
-            PartAnswer(name="engine", state=_word(engine)),
-            PartAnswer(name="control", state=_word(control)),
-            PartAnswer(name="delivery", state=_word(delivery)),
+            PartAnswer(name="engine", state="ok" if engine else "away"),
+            PartAnswer(name="control", state=control),
+            PartAnswer(name="delivery", state=delivery),
         ],
         pools=list(told),
         workers=_workers(queues, parts.now()) if whole else None,
         queues=[_queue(queue) for queue in queues] if whole else None,
         warnings=[f"the file of tenants: {STALE}"] if whole and parts.tenants.problem else [],
     )
-
-
-def _word(there: bool) -> Literal["ok", "away"]:
-    return "ok" if there else "away"
 
 
 # --- queues and workers ---------------------------------------------------------------------------

@@ -40,6 +40,8 @@ def _trouble(system: SystemAnswer) -> list[str]:
     """What somebody should know before all else, in words."""
     away = [PARTS[part.name][0] for part in system.parts if part.state == "away"]
     said = [f"The {name.lower()} does not answer." for name in away]
+    refused = [PARTS[part.name][0] for part in system.parts if part.state == "refused"]
+    said += [f"The {name.lower()} refuses its keys, or they lack a permission." for name in refused]
     if system.workers is not None and "Engine" not in away and not any(w.alive for w in system.workers):
         said.append("No worker is alive: jobs are taken, and wait. Start one with: python worker.py")
     return said + [f"{text[:1].upper()}{text[1:]}." for text in system.warnings]

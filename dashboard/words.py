@@ -15,8 +15,9 @@ TONES: dict[str, Tone] = {
     "held": "warn", "cancelling": "still", "cancelled": "still", "completed": "good",
     "completed_with_errors": "warn", "failed": "bad", "duplicate": "still",
     "pending": "idle", "succeeded": "good", "blocked": "bad", "skipped": "warn",
-    "ok": "good", "away": "bad", "trouble": "bad", "unknown": "idle", "silent": "warn", "disabled": "warn",
-    "active": "good", "ended": "still", "delivered": "good", "delivering": "busy", "undelivered": "bad",
+    "ok": "good", "away": "bad", "refused": "bad", "trouble": "bad", "unknown": "idle", "silent": "warn",
+    "disabled": "warn", "active": "good", "ended": "still", "delivered": "good", "delivering": "busy",
+    "undelivered": "bad",
 }  # fmt: skip
 """How a state is drawn; its word and its sign say the same."""
 

@@ -35,6 +35,7 @@ from imagemill.domain.messages import (
     ASK,
     CANCEL,
     CAPS_MEMO,
+    CLOSE,
     ESTIMATE,
     GALLERY,
     JOB,
@@ -47,6 +48,7 @@ from imagemill.domain.messages import (
     SET_CAPS,
     SET_PRIORITY,
     SET_WEBHOOK,
+    STORE_REFUSES,
     SUMMARY_MEMO,
     SWEEP,
     USAGE,
@@ -60,6 +62,7 @@ from imagemill.domain.messages import (
     JobStart,
     PrioritySignal,
     RecordsAnswer,
+    StoreRefuses,
     WebhookSignal,
     account_workflow_id,
     chunk_workflow_id,
@@ -184,6 +187,16 @@ class TemporalEngine:
             _raise_unless_missing(error)
             return []
         return answer.records
+
+    async def tell_store_refuses(self, workflow_id: str, wait: float) -> None:
+        """Let a job or chunk know that what it bought can't be stored; where that fails, it is not told."""
+        handle = self._client.get_workflow_handle(workflow_id)
+        try:
+            await handle.signal(
+                STORE_REFUSES, StoreRefuses(wait=wait), rpc_timeout=timedelta(seconds=QUERY_SECONDS)
+            )
+        except RPCError:
+            return
 
     async def cancel_job(self, job: str) -> bool:
         """Tell a job to cancel."""
@@ -361,6 +374,10 @@ class TemporalEngine:
     async def sweep_account(self, tenant: str) -> bool:
         """Let a tenant's account look for holders that have vanished."""
         return await self._signal(account_workflow_id(tenant), SWEEP)
+
+    async def close_account(self, tenant: str, schedule: str | None = None) -> bool:
+        """Let an account end once no job has anything of it."""
+        return await self._signal(account_workflow_id(tenant, schedule), CLOSE)
 
     async def _tell(
         self,

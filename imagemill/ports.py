@@ -374,6 +374,9 @@ class Engine(Protocol):
     async def sweep_account(self, tenant: str) -> bool:
         """Let a tenant's account look for holders that have vanished. False: it does not run."""
 
+    async def close_account(self, tenant: str, schedule: str | None = None) -> bool:
+        """Let an account end once no job has a lease. False: it does not run."""
+
     async def inspect_chunk(self, job: str, chunk: int) -> InspectedChunk:
         """Does the chunk still run, and what did it report if not?"""
 

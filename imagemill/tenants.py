@@ -95,6 +95,10 @@ class Tenants:
         said = self.look().terms(tenant).caps
         return said.caps if said else None
 
+    def is_removed(self, tenant: str) -> bool:
+        """Is nothing more to be bought for it, as the file is now?"""
+        return self.look().terms(tenant).removed
+
     def weight(self, tenant: str, otherwise: float) -> float:
         """Its share where tenants wait for the same provider."""
         said = self.terms(tenant).weight

@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
         ACCOUNT_RECALL,
         ASK,
         CAPS_MEMO,
+        CLOSE,
         RECONCILE,
         RESTORE_ACCOUNT,
         SAVE_ACCOUNT,
@@ -46,7 +47,7 @@ SIGNALS_AT_ONCE = 100
 
 @workflow.defn(name=ACCOUNT)
 class AccountWorkflow:
-    """One a tenant, and one a schedule; it never ends by itself."""
+    """One a tenant, and one a schedule; it ends by itself only if the tenant was removed."""
 
     @workflow.init
     def __init__(self, start: AccountStart) -> None:
@@ -63,6 +64,7 @@ class AccountWorkflow:
         self._heard = 0
         self._changed = start.resume is not None
         self._wake = False
+        self._closing = False
         self._sweep_due = start.resume is not None and start.swept_at is None
         self._saving: asyncio.Task[None] | None = None
         self._sweeping: asyncio.Task[None] | None = None
@@ -80,6 +82,8 @@ class AccountWorkflow:
             await self._woken()
             await self._take_caps()
             await self._lease()
+            if self._may_close:
+                return
             if not self._is_long():
                 self._keep_house()
         await self._continue_as_new()
@@ -102,6 +106,11 @@ class AccountWorkflow:
     def sweep(self) -> None:
         """Look for vanished holders now."""
         self._sweep_due = self._wake = True
+
+    @workflow.signal(name=CLOSE)
+    def close(self) -> None:
+        """The tenant was removed: end as soon as no job has a lease. Whoever asks opens it again."""
+        self._closing = self._wake = True
 
     @workflow.query(name=USAGE)
     def usage(self) -> TenantAccount:
@@ -148,6 +157,12 @@ class AccountWorkflow:
     @property
     def _keeping_house(self) -> bool:
         return _goes_on(self._saving) or _goes_on(self._sweeping)
+
+    @property
+    def _may_close(self) -> bool:
+        """Is all told, and all saved?"""
+        waits = self.account.leases or self._asks or self._caps or self._changed
+        return self._closing and not waits and not self._keeping_house
 
     def _turn(self) -> None:
         if self.account.turn(day_of(workflow.now(), self.account.caps.time_zone)):

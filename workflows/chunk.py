@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
         RESUME,
         SET_PRIORITY,
         STOP,
+        STORE_REFUSES,
         WATCH,
         WRITE_RESULTS,
         ChunkReport,
@@ -33,6 +34,7 @@ with workflow.unsafe.imports_passed_through():
         RecallSignal,
         RecordsAnswer,
         ResultsTask,
+        StoreRefuses,
         Watch,
         WrittenResults,
     )
@@ -128,6 +130,11 @@ class ChunkWorkflow:
         """Somebody is told by webhook from now on."""
         self._watched = watch
         self._due = True
+
+    @workflow.signal(name=STORE_REFUSES)
+    def store_refuses(self, told: StoreRefuses) -> None:
+        """A worker can't store what it has bought for this chunk."""
+        self.generation.store_refuses(told)
 
     @workflow.signal(name=EXHAUST)
     def exhaust(self) -> None:

@@ -29,6 +29,7 @@ from imagemill.domain.messages import (
     PauseSignal,
     PrioritySignal,
     RecallSignal,
+    StoreRefuses,
     Workplace,
 )
 from imagemill.domain.trust import Trust
@@ -108,6 +109,11 @@ class Generation:
         self.state.paused = pause.number
         self._call_off()
         self._return_all_but(0)
+        self.wake()
+
+    def store_refuses(self, told: StoreRefuses) -> None:
+        """What was bought waits in a worker until somebody mends the store: buy no more."""
+        self.trouble.store_refuses(told.wait)
         self.wake()
 
     def set_priority(self, change: PrioritySignal) -> None:

@@ -32,6 +32,7 @@ with workflow.unsafe.imports_passed_through():
         SET_BUDGET,
         SET_PRIORITY,
         SET_WEBHOOK,
+        STORE_REFUSES,
         SUMMARY_MEMO,
         BudgetSignal,
         ChunkReport,
@@ -44,6 +45,7 @@ with workflow.unsafe.imports_passed_through():
         PrioritySignal,
         RecordsAnswer,
         ReportTask,
+        StoreRefuses,
         WebhookSignal,
     )
     from imagemill.domain.tenant import AccountGrant
@@ -160,6 +162,12 @@ class JobWorkflow:
         """A chunk tells its running totals."""
         self.chunks.take_in(report)
         self._wake = True
+
+    @workflow.signal(name=STORE_REFUSES)
+    def store_refuses(self, told: StoreRefuses) -> None:
+        """A worker can't store what it has bought for the item that this workflow runs itself."""
+        if self.chunks.alone:
+            self.chunks.alone.store_refuses(told)
 
     @workflow.query(name=RECORDS)
     def records(self) -> RecordsAnswer:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 
 from imagemill.domain.job import Hold
-from imagemill.domain.messages import GenerationState, ImageOutcome, Workplace
+from imagemill.domain.messages import STORE_REFUSED, TENANT_REMOVED, GenerationState, ImageOutcome, Workplace
 from imagemill.domain.pools import quarantine_of
 
 ALIKE = 25
@@ -38,7 +38,14 @@ class Trouble:
         return quarantine_of(queue) if index in state.quarantined else queue
 
     def account(self, index: int, outcome: ImageOutcome) -> None:
-        """The account of a call is in trouble: go on in the next pool, or stop and probe."""
+        """The account of a call is in trouble: go on in the next pool, or stop and probe.
+
+        Where it is the store or the tenant, no other pool is better off.
+        """
+        if outcome.code in (STORE_REFUSED, TENANT_REMOVED):
+            self._calls.pop(index, None)
+            self._hold(outcome.code, outcome.wait)
+            return
         model, queues = self._model(index), self._queues(self._model(index))
         used, _ = self._calls.pop(index, (0, None))
         now_used = self._state.failed_over.get(model, 0)
@@ -52,6 +59,10 @@ class Trouble:
         if (hold := self._state.hold) and hold.code == outcome.code:
             hold.pool = queues[used].split(".")[1] if queues else None
             hold.model = self._state.models[model] if model < len(self._state.models) else None
+
+    def store_refuses(self, wait: float | None) -> None:
+        """Nothing that is bought now could be stored."""
+        self._hold(STORE_REFUSED, wait)
 
     def refused(self, index: int, code: str | None) -> None:
         """An item was refused for what it is; several alike in a row mean something else than one."""

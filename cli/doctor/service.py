@@ -73,7 +73,8 @@ async def _ready(client: Client) -> AsyncIterator[Check]:
         if state == "ok":
             yield fine(name, "answers the API")
         else:
-            yield bad(name, f"the API says that it is {state or 'unknown'}", mend)
+            said = "it refuses its keys" if state == "refused" else f"it is {state or 'unknown'}"
+            yield bad(name, f"the API says that {said}", mend)
     if found.get("tenants"):
         yield doubt("tenants", str(found["tenants"]), "mend the file; the API's log names the line")
 

@@ -38,9 +38,8 @@ def _bucket(part: dict[str, Any]) -> Check:
     name = f"{part['name']} bucket"
     if part["state"] == "ok":
         return fine(name, "answers")
-    return bad(
-        name, "does not answer", f"see IMAGEMILL_{part['name'].upper()}_* and the bucket's permissions"
-    )
+    said = "refuses the API's keys" if part["state"] == "refused" else "does not answer"
+    return bad(name, said, f"see IMAGEMILL_{part['name'].upper()}_* and the bucket's permissions")
 
 
 def _workers(workers: list[dict[str, Any]] | None) -> Iterator[Check]:

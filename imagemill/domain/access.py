@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Annotated, Literal, Self
@@ -119,6 +119,8 @@ class Terms(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    removed: bool = False
+    """Nothing more is taken or bought; what runs is cancelled. Its keys still read."""
     keys: tuple[Key, ...] = ()
     caps: TermsOfCaps | None = None
     weight: Annotated[float, Field(ge=0.001, le=1000)] | None = None
@@ -156,6 +158,12 @@ class Caller:
     scopes: frozenset[Scope]
     requests_per_minute: int | None = None
     """None: as many as it likes."""
+    removed: bool = False
+    """Its tenant was removed: it may read, and nothing else."""
+
+    def at_most_reading(self) -> "Caller":
+        """The same, of a tenant that was removed."""
+        return replace(self, scopes=self.scopes & {"read"}, removed=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,4 +199,5 @@ def _known(tenants: Iterable[tuple[str, Terms]]) -> Iterable[KnownKey]:
     for name, terms in tenants:
         for key in terms.keys:
             caller = Caller(name, key.id, key.scopes, terms.requests_per_minute)
+            caller = caller.at_most_reading() if terms.removed else caller
             yield KnownKey(bytes.fromhex(key.sha256), caller, key.expires)

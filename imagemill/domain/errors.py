@@ -150,6 +150,9 @@ EXPLANATIONS = {
     "model_not_found": "The provider does not know the model, or this account may not use it.",
     "insufficient_quota": "The provider account is out of credit.",
     "billing_hard_limit_reached": "The provider account has reached its own billing limit.",
+    "store_refused": "The bucket refuses to take images or to be read: its keys have expired or were taken "
+    "back, or it is gone. Nothing is bought until it takes them again.",
+    "tenant_removed": "The tenant was removed from the service; its jobs are being cancelled.",
     "redirected": "The provider's address redirects; set the one that it leads to.",
     "terminated": "An operator ended the job in the engine; what was bought before is in the bucket.",
     "rate_limited": "The provider asked to slow down.",

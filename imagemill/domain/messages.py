@@ -57,6 +57,7 @@ PAUSE_ITEMS = "pause_items"
 SET_PRIORITY = "set_priority"
 RESUME = "resume"
 WATCH = "watch"
+STORE_REFUSES = "store_refuses"
 CANCEL = "cancel"
 SET_BUDGET = "set_budget"
 SET_WEBHOOK = "set_webhook"
@@ -66,6 +67,7 @@ ACCOUNT_GRANT = "account_grant"
 ACCOUNT_RECALL = "account_recall"
 SET_CAPS = "set_caps"
 SWEEP = "sweep"
+CLOSE = "close"
 USAGE = "usage"
 
 SUMMARY_MEMO = "summary"
@@ -73,6 +75,12 @@ PROGRESS_MEMO = "progress"
 CAPS_MEMO = "caps"
 
 MAIN_QUEUE = "imagemill"
+
+STORE_REFUSED = "store_refused"
+"""The code of a hold that is no provider's: the bucket takes no images until somebody mends it."""
+
+TENANT_REMOVED = "tenant_removed"
+"""The same: the tenant was removed, and the job is about to be cancelled."""
 
 
 def chunk_workflow_id(job: str, chunk: int) -> str:
@@ -457,6 +465,12 @@ class PauseSignal(BaseModel):
     """Start nothing until told; this is the so-manieth pause."""
 
     number: int
+
+
+class StoreRefuses(BaseModel):
+    """Images that were bought wait in a worker, since the store refuses them; seconds until the next try."""
+
+    wait: float
 
 
 class PrioritySignal(BaseModel):

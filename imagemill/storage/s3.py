@@ -1,6 +1,8 @@
 """The object store on any S3-compatible server, by boto3 in threads."""
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -8,8 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from urllib.parse import quote, unquote
+from weakref import WeakSet
 
 import boto3
+import structlog
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
@@ -29,6 +33,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+log = structlog.get_logger()
+
+KEYS_SECONDS = 5.0
+"""The least time between two looks for other keys."""
+
 METADATA_BYTES = 2048
 PIECE_BYTES = 1 << 20
 _MISSING = {"NoSuchKey", "NoSuchUpload", "404", "NotFound"}
@@ -43,20 +52,58 @@ _LATER = {
 }
 
 
-class S3Store:
-    """One bucket."""
+class Chain:
+    """Where clients without keys of their own get them: boto3's chain, which is the whole process's.
 
-    def __init__(self, client: "S3Client", bucket: str, threads: ThreadPoolExecutor) -> None:
-        self._client = client
-        self._threads = threads
-        self.bucket = bucket
+    It reads files once, when a client is made. So once a request was refused all such clients are made anew:
+    keys that were put there meanwhile are taken without a restart, which paid images would not outlive.
+    Also those that only sign addresses, and are never refused.
+    """
 
-    @classmethod
-    def connect(
-        cls, settings: BucketSettings, threads: ThreadPoolExecutor, connections: int = 64
-    ) -> "S3Store":
-        """Make the client; nothing is sent yet."""
-        client: S3Client = boto3.client(
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._looked_at = clock()
+        self._turn = threading.Lock()
+        self._lines: WeakSet[Line] = WeakSet()
+
+    def add(self, line: "Line") -> None:
+        """One more that takes keys from here."""
+        self._lines.add(line)
+
+    def look_again(self) -> None:
+        """Somebody was refused. Who looked for other keys a moment ago looks no more."""
+        with self._turn:
+            if self._clock() - self._looked_at < KEYS_SECONDS:
+                return
+            self._looked_at = self._clock()
+            for line in list(self._lines):
+                line.renew()
+
+
+CHAIN = Chain()
+
+
+class Line:
+    """The client of a server, by the keys of the settings or those of the chain."""
+
+    def __init__(self, settings: BucketSettings, connections: int) -> None:
+        self._settings = settings
+        self._connections = connections
+        self.client = self._make()
+        self.has_own_keys = bool(settings.access_key)
+        if not self.has_own_keys:
+            CHAIN.add(self)
+
+    def renew(self) -> None:
+        """A client with the keys that there are now; without any, the one before is kept."""
+        try:
+            self.client = self._make()
+        except BotoCoreError as error:
+            log.warning("no keys for the object store are found", error=type(error).__name__)
+
+    def _make(self) -> "S3Client":
+        settings = self._settings
+        return boto3.Session().client(
             "s3",
             endpoint_url=settings.endpoint,
             region_name=settings.region,
@@ -64,17 +111,36 @@ class S3Store:
             aws_secret_access_key=settings.secret_key.get_secret_value() if settings.secret_key else None,
             config=Config(
                 signature_version="s3v4",
-                max_pool_connections=connections,
+                max_pool_connections=self._connections,
                 connect_timeout=5,
                 read_timeout=settings.silence_seconds,
                 retries={"mode": "standard", "max_attempts": 3},
             ),
         )
-        return cls(client, settings.bucket, threads)
+
+
+class S3Store:
+    """One bucket."""
+
+    def __init__(self, line: "Line", bucket: str, threads: ThreadPoolExecutor) -> None:
+        self._line = line
+        self._threads = threads
+        self.bucket = bucket
+
+    @property
+    def _client(self) -> "S3Client":
+        return self._line.client
+
+    @classmethod
+    def connect(
+        cls, settings: BucketSettings, threads: ThreadPoolExecutor, connections: int = 64
+    ) -> "S3Store":
+        """Make the client; nothing is sent yet."""
+        return cls(Line(settings, connections), settings.bucket, threads)
 
     def beside(self, bucket: str) -> "S3Store":
         """Another bucket of the same server, by the same keys."""
-        return S3Store(self._client, bucket, self._threads)
+        return S3Store(self._line, bucket, self._threads)
 
     async def put(self, key: str, data: bytes, *, content_type: str = "application/json") -> None:
         """Store the object, over an older one of that key."""
@@ -133,11 +199,12 @@ class S3Store:
     ) -> None:
         """Store an open file of any size, in parts."""
         extra = {"ContentType": content_type, "Metadata": encode_metadata(metadata)}
-        await self._run(partial(self._client.upload_fileobj, source, self.bucket, key, ExtraArgs=extra))
+        upload = partial(self._client.upload_fileobj, source, self.bucket, key, ExtraArgs=extra)
+        await self._run(upload, repeatable=False)  # some of the file may have been read
 
     async def download(self, key: str, target: Path) -> None:
         """Fetch an object of any size into a file."""
-        await self._run(partial(self._client.download_file, self.bucket, key, str(target)))
+        await self._run(lambda: self._client.download_file(self.bucket, key, str(target)))
 
     async def pieces(self, key: str) -> AsyncIterator[bytes]:
         """An object of any size, a piece of at most a megabyte at a time."""
@@ -161,9 +228,7 @@ class S3Store:
 
     async def _entries(self, prefix: str, where: dict[str, Any]) -> AsyncIterator[Any]:
         while True:
-            page = await self._run(
-                partial(self._client.list_objects_v2, Bucket=self.bucket, Prefix=prefix, **where)
-            )
+            page = await self._run(partial(self._list, prefix, where))
             for entry in page.get("Contents", []):
                 yield entry
             if not page.get("IsTruncated"):
@@ -181,8 +246,12 @@ class S3Store:
 
     async def begin_parts(self, key: str, *, content_type: str) -> str:
         """Begin an object that comes in parts (a multipart upload)."""
-        ask = partial(self._client.create_multipart_upload, Bucket=self.bucket, Key=key)
-        return (await self._run(lambda: ask(ContentType=content_type)))["UploadId"]
+        begun = await self._run(
+            lambda: self._client.create_multipart_upload(
+                Bucket=self.bucket, Key=key, ContentType=content_type
+            )
+        )
+        return begun["UploadId"]
 
     async def put_part(self, key: str, upload: str, number: int, data: bytes) -> StoredPart:
         """Store a part, over an older one of that number."""
@@ -224,13 +293,28 @@ class S3Store:
                 lambda: self._client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload)
             )
 
+    def _list(self, prefix: str, where: dict[str, Any]) -> Any:
+        return self._client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, **where)
+
     def _read(self, **which: str) -> bytes:
         return self._client.get_object(Bucket=self.bucket, **which)["Body"].read()  # type: ignore[arg-type]
 
-    async def _run(self, call: Callable[[], T]) -> T:
-        loop = asyncio.get_running_loop()
+    async def _run(self, call: Callable[[], T], *, repeatable: bool = True) -> T:
+        """Call it in a thread; once more where it was refused, and there are other keys by now."""
+        client = self._client
         try:
-            return await loop.run_in_executor(self._threads, call)
+            return await self._call(call)
+        except StoreRefused:
+            if self._line.has_own_keys:
+                raise
+            await asyncio.get_running_loop().run_in_executor(self._threads, CHAIN.look_again)
+            if client is self._client or not repeatable:
+                raise
+        return await self._call(call)
+
+    async def _call(self, call: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
         except (ClientError, BotoCoreError, OSError) as error:
             raise translate(error) from None
 

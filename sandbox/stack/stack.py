@@ -189,6 +189,15 @@ class LocalStack:
         await self._part(name).kill()
         self._report(PartReport(name, "stopped", self._part(name).part.address))
 
+    async def change_store_keys(self, access_key: str, secret_key: str) -> None:
+        """Starts the store anew with other keys, and no more with those before. Nobody else is told."""
+        store = self._assembled.store
+        if store is None:
+            raise UnknownPart("store", self.names)
+        await self.stop_part("store")
+        store.keys = access_key, secret_key
+        await self.start_part("store")
+
     @property
     def _assembled(self) -> Assembly:
         if self._assembly is None:

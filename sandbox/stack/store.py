@@ -41,7 +41,8 @@ class Store(Part):
         self._program = program
         self._data = data.resolve()
         self._config = config.resolve()
-        self._credentials = credentials
+        self.keys = credentials.store_access_key, credentials.store_secret_key
+        """The access key and the secret that it takes, from its next start on."""
         self._token_keys = {name: secrets.token_hex(32) for name in _TOKEN_KEYS}
         self.ports = _take_ports(book)
 
@@ -80,21 +81,21 @@ class Store(Part):
 
     async def healthy(self) -> bool:
         """Whether it keeps what signed requests give it, in both buckets."""
-        keys = self._credentials
+        access_key, secret_key = self.keys
         return await asyncio.to_thread(
             buckets_work,
             (CONTROL, DELIVERY),
             endpoint=self.url,
-            access_key=keys.store_access_key,
-            secret_key=keys.store_secret_key,
+            access_key=access_key,
+            secret_key=secret_key,
             region=REGION,
         )
 
     def _identity(self) -> dict[str, object]:
-        keys = self._credentials
+        access_key, secret_key = self.keys
         return {
             "name": "imagemill",
-            "credentials": [{"accessKey": keys.store_access_key, "secretKey": keys.store_secret_key}],
+            "credentials": [{"accessKey": access_key, "secretKey": secret_key}],
             "actions": ["Admin", "Read", "Write", "List", "Tagging"],
         }
 

@@ -396,6 +396,31 @@ async def test_a_wrong_key_has_to_be_mended(
     assert caught.value.__cause__ is None
 
 
+async def test_keys_of_the_chain_are_looked_for_again_once_they_are_refused(
+    server: BucketSettings,
+    threads: ThreadPoolExecutor,
+    key: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert server.access_key
+    assert server.secret_key
+    file, words = tmp_path / "credentials", "[default]\naws_access_key_id={}\naws_secret_access_key={}\n"
+    file.write_text(words.format(server.access_key.get_secret_value(), "expired"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    monkeypatch.setattr("imagemill.storage.s3.KEYS_SECONDS", 0.0)
+    chain = S3Store.connect(server.model_copy(update={"access_key": None, "secret_key": None}), threads)
+
+    with pytest.raises(StoreRefused):
+        await chain.put(key, b"x")
+    signs = S3Store.connect(server.model_copy(update={"access_key": None, "secret_key": None}), threads)
+    file.write_text(words.format(server.access_key.get_secret_value(), server.secret_key.get_secret_value()))
+    await chain.put(key, b"x")
+    assert await chain.get(key) == b"x"
+    async with httpx2.AsyncClient() as http:
+        assert (await http.get(signs.presign_get(key, 60))).content == b"x"  # it was not refused itself
+
+
 async def test_a_server_that_is_not_there_is_away(
     server: BucketSettings, threads: ThreadPoolExecutor, key: str, tmp_path: Path
 ) -> None:

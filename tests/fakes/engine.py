@@ -60,6 +60,7 @@ class MemoryEngine:
         self.unanswered = False
         self.cancelled: list[str] = []
         self.paused: list[str] = []
+        self.closed: list[tuple[str, str | None]] = []
         self.priorities: list[tuple[str, int]] = []
         self.resumed: list[str] = []
         self.budgets: list[tuple[str, BudgetSignal]] = []
@@ -207,6 +208,11 @@ class MemoryEngine:
     async def sweep_account(self, tenant: str) -> bool:
         self._arrive()
         self.swept.append(tenant)
+        return tenant in self.caps
+
+    async def close_account(self, tenant: str, schedule: str | None = None) -> bool:
+        self._arrive()
+        self.closed.append((tenant, schedule))
         return tenant in self.caps
 
     async def inspect_chunk(self, job: str, chunk: int) -> InspectedChunk:

@@ -24,6 +24,7 @@ class MemoryStore:
         modified: when each object was put last.
         calls: every call that came in, as (method, key), those that failed included.
         away: so many of the next calls raise StoreUnavailable and do nothing.
+        refuses: every call raises StoreRefused and does nothing, as with keys that have expired.
         lost_answers: so many of the next ``put_new`` do their work and raise StoreUnavailable all the same.
     """
 
@@ -34,6 +35,7 @@ class MemoryStore:
         self.types: dict[str, str] = {}
         self.calls: list[tuple[str, str]] = []
         self.away = 0
+        self.refuses = False
         self.lost_answers = 0
 
     @property
@@ -154,6 +156,8 @@ class MemoryStore:
     async def _arrive(self, method: str, key: str) -> None:
         self.calls.append((method, key))
         await asyncio.sleep(0)  # as a real one, it lets others go first
+        if self.refuses:
+            raise StoreRefused
         if self.away:
             self.away -= 1
             raise StoreUnavailable

@@ -10,9 +10,9 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from imagemill.domain.budget import Spend
-from imagemill.domain.messages import ASK, Reconciled, Times
+from imagemill.domain.messages import ASK, CLOSE, ImageOutcome, Reconciled, Times
 from imagemill.domain.tenant import AccountAsk, Caps
-from tests.fakes.activities import FakeActivities, bought, when
+from tests.fakes.activities import Call, FakeActivities, bought, when
 from tests.workflows.mill import QUICK, Mill, Tenant, until, working
 
 HOUSEKEEPING = QUICK.model_copy(update={"reconcile": 0.5, "account_save": 0.2})
@@ -278,3 +278,26 @@ async def test_an_ask_and_the_last_word_of_the_same_job_may_come_together(engine
     async with working(mill):
         assert (await tenant.usage()).leases == {}
     await tenant.end()
+
+
+async def test_an_account_that_is_closed_ends_once_no_job_has_a_lease(engine: Client) -> None:
+    stays = asyncio.Event()
+
+    async def waits(call: Call) -> ImageOutcome:
+        await stays.wait()
+        return await bought(3)(call)
+
+    fakes = FakeActivities([[10]], {(0, 0): [waits]})
+    mill = Mill(engine, fakes)
+    tenant = Tenant(engine, mill.job, Caps(day_nano=100), HOUSEKEEPING)
+    mill.place = {"account": tenant.id}
+    async with working(mill):
+        account = await tenant.start()
+        await mill.start()
+        await mill.calls(1)
+        await tenant.handle.signal(CLOSE)
+        assert (await tenant.usage()).leases
+        stays.set()
+        assert (await mill.ended()).state == "completed"
+        await asyncio.wait_for(account.result(), 20)
+    assert sum(spend.settled for spend in fakes.saved[-1].spent_in("day").values()) == 3

@@ -1,9 +1,12 @@
 """What a job does when a provider account is in trouble: another pool, a hold, a probe."""
 
+import asyncio
+
+import pytest
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from imagemill.domain.messages import ImageOutcome, Times
+from imagemill.domain.messages import STORE_REFUSES, ImageOutcome, StoreRefuses, Times
 from tests.fakes.activities import Call, FakeActivities, Step, answers, bought
 from tests.workflows.mill import Mill, working
 from workflows.trouble import ALIKE
@@ -111,3 +114,36 @@ async def test_who_resumes_has_the_provider_tried_at_once(engine: Client) -> Non
         seen = [call.insists for call in fakes.calls]
     assert summary.state == "completed"
     assert seen == [False, True]
+
+
+async def test_a_store_that_refuses_holds_the_job_and_is_no_reason_for_another_pool(engine: Client) -> None:
+    refused_twice = [dead("store_refused", wait=0.2)] * 2
+    async with working(mill_of(engine, 1, *refused_twice, bought(3), times=SLOW)) as mill:
+        summary = await mill.run()
+    assert summary.state == "completed"
+    assert {call.queue for call in mill.fakes.calls} == {"images.first.main"}
+    assert len(mill.fakes.calls) == 3
+    assert [attempt.outcome for attempt in mill.fakes.results[0][0].attempts] == ["settled"]
+
+
+@pytest.mark.parametrize("items", [1, 3])
+async def test_a_job_whose_paid_images_can_t_be_stored_shows_why(engine: Client, items: int) -> None:
+    """All places of the workers are taken by what waits: nobody could answer another call."""
+    stored = asyncio.Event()
+
+    async def waits(call: Call) -> ImageOutcome:
+        await stored.wait()
+        return await bought(3)(call)
+
+    script: dict[tuple[int, int], list[Step]] = {(0, 0): [waits]}
+    async with working(Mill(engine, FakeActivities([[10] * items], script), place={"window": 1})) as mill:
+        await mill.start()
+        await mill.calls(1)
+        handle = mill.chunk(0) if items > 1 else mill.handle
+        await handle.signal(STORE_REFUSES, StoreRefuses(wait=0.1))
+        await mill.becomes("held")
+        assert len(mill.fakes.calls) == 1
+        stored.set()
+        summary = await mill.ended()
+    assert summary.state == "completed"
+    assert summary.ended.counts.succeeded == items

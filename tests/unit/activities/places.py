@@ -5,6 +5,7 @@ from imagemill.domain.item import CallRecord, PlannedItem
 from imagemill.domain.places import plan_key
 from imagemill.domain.request import ImageRequest
 from imagemill.sniff import facts_of
+from imagemill.storage_probe import PROBE_KEY
 from tests.fakes.provider import picture
 from tests.fakes.store import MemoryStore
 
@@ -26,6 +27,11 @@ class Shop:
             maximum_nano=700_000_000,
         )
         self.place = Place(tenant="t", job="job_1", chunk=0, item=self.item)
+
+    @property
+    def kept(self) -> list[str]:
+        """What was delivered, but for what the bucket was tried with."""
+        return [key for key in self.delivered.written if key != PROBE_KEY]
 
     async def plan(self) -> None:
         await self.control.put(plan_key("t", "job_1", 0), self.item.model_dump_json().encode() + b"\n")

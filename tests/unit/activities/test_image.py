@@ -2,6 +2,7 @@ import asyncio
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +11,18 @@ from temporalio.testing import ActivityEnvironment
 from activities.image import Images, Search
 from activities.plans import Plans
 from imagemill.domain.catalogue import Catalogue
-from imagemill.domain.errors import AccountTrouble, NotBilled, NotSent, OutcomeUnknown, Refused
+from imagemill.domain.errors import (
+    AccountTrouble,
+    NotBilled,
+    NotSent,
+    OutcomeUnknown,
+    Refused,
+    StoreUnavailable,
+)
 from imagemill.domain.messages import GENERATE, ImageOutcome, ImageTask, Times
 from imagemill.domain.pace import Pace, Told
 from imagemill.pacing.gate import FAILURES_IN_A_ROW, PROVIDER_FAILING, Gate, Ticket
+from imagemill.tenants import Tenants
 from tests.fakes.provider import ScriptedProvider, generated, picture
 from tests.unit.activities.places import Shop, call
 
@@ -96,7 +105,7 @@ async def test_the_first_attempt_does_not_look() -> None:
     shop = Shop()
     await buy(shop, ScriptedProvider())
 
-    assert [method for method, _ in shop.delivered.calls] == ["put_new"]
+    assert {method for method, _ in shop.delivered.calls} == {"put_new"}
 
 
 async def test_who_was_not_heard_for_half_the_timeout_sends_nothing() -> None:
@@ -121,7 +130,7 @@ async def test_a_cancel_during_the_call_still_finishes_stores_and_reports() -> N
     provider.gate.set()
 
     assert (await buying).paid_nano == COST
-    assert shop.delivered.written == ["shop/job_1/a/1.png"]
+    assert shop.kept == ["shop/job_1/a/1.png"]
 
 
 @pytest.mark.parametrize("store", ["control", "delivered"])
@@ -132,6 +141,62 @@ async def test_a_store_that_is_away_before_the_call_sends_nothing(store: str) ->
 
     with pytest.raises(NotSent, match="store_away"):
         await environment().run(images(shop, provider).generate, task(look_first=True))
+    assert provider.calls == []
+
+
+async def test_nothing_is_bought_that_the_store_would_not_take() -> None:
+    shop, provider = Shop(), ScriptedProvider()
+    shop.delivered.away = 1
+
+    with pytest.raises(NotSent, match="store_away"):
+        await buy(shop, provider)
+    assert provider.calls == []
+
+
+@pytest.mark.parametrize("store", ["control", "delivered"])
+async def test_a_store_that_refuses_holds_the_work_like_an_account_in_trouble(store: str) -> None:
+    shop, provider = Shop(), ScriptedProvider()
+    await shop.plan()
+    getattr(shop, store).refuses = True
+
+    outcome = await environment().run(images(shop, provider).generate, task())
+
+    assert (outcome.kind, outcome.code, outcome.wait) == ("account", "store_refused", 15)
+    assert provider.calls == []
+
+
+async def test_while_a_paid_image_waits_for_the_store_no_other_is_bought() -> None:
+    shop, provider = Shop(), ScriptedProvider()
+    await shop.plan()
+    buying = images(shop, provider)
+    provider.gate.clear()
+    first = asyncio.create_task(environment().run(buying.generate, task()))
+    await provider.arrived.wait()
+    shop.delivered.refuses = True
+    provider.gate.set()
+    for _ in range(20):  # until it is told, with many turns to spare
+        await asyncio.sleep(0)
+    assert shop.delivery.trouble
+
+    held = await environment().run(buying.generate, task())
+
+    assert (held.kind, held.code) == ("account", "store_refused")
+    assert len(provider.calls) == 1
+    shop.delivered.refuses = False
+    assert (await first).paid_nano == COST
+    assert shop.kept == ["shop/job_1/a/1.png"]
+
+
+async def test_a_call_whose_turn_comes_after_the_store_has_gone_is_not_made() -> None:
+    shop, provider = Shop(), ScriptedProvider()
+
+    class Late(Gate):
+        async def enter(self, *arguments: Any, **more: Any) -> Ticket:
+            shop.delivery.delivery_room.refused(StoreUnavailable())
+            return await super().enter(*arguments, **more)
+
+    with pytest.raises(NotSent, match="store_away"):
+        await buy(shop, provider, gate=Late("w", (15, 300), time.time))
     assert provider.calls == []
 
 
@@ -196,7 +261,7 @@ async def test_bytes_that_are_no_image_at_all_are_of_unknown_outcome() -> None:
         await buy(shop, ScriptedProvider(generated(b"not an image")))
 
     assert (caught.value.code, caught.value.request_id) == ("unreadable_images", "req_1")
-    assert shop.delivered.written == []
+    assert shop.kept == []
 
 
 async def test_look_finds_what_is_stored() -> None:
@@ -343,3 +408,43 @@ async def test_nothing_takes_time_between_the_check_of_the_age_and_the_call(
     assert order == ["hash", "turn"]
     assert outcome.call
     assert outcome.call.request_sha256 == "ab" * 32
+
+
+async def test_the_job_is_told_that_what_it_bought_can_t_be_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("activities.image.TELL_SECONDS", 0.01)
+    shop, provider, told = Shop(), ScriptedProvider(), []
+
+    async def tell(workflow: str, wait: float) -> None:
+        told.append((workflow, wait))
+        shop.delivered.refuses = False
+
+    await shop.plan()
+    buying = Images(
+        Plans(shop.control), provider, shop.delivery, CATALOGUE, gate=open_gate(), pool="reseller", tell=tell
+    )
+    provider.gate.clear()
+    env = environment()
+    first = asyncio.create_task(env.run(buying.generate, task()))
+    await provider.arrived.wait()
+    shop.delivered.refuses = True
+    provider.gate.set()
+
+    assert (await first).paid_nano == COST
+    assert told == [(env.info.workflow_id, 15)]
+
+
+async def test_nothing_is_bought_for_a_tenant_that_was_removed(tmp_path: Path) -> None:
+    shop, provider, file = Shop(), ScriptedProvider(), tmp_path / "tenants.toml"
+    file.write_text("[tenants.t]\nremoved = true\n")
+    await shop.plan()
+    buying = Images(
+        Plans(shop.control), provider, shop.delivery, CATALOGUE, gate=open_gate(), tenants=Tenants(file)
+    )
+
+    refused = await environment().run(buying.generate, task())
+    stored = await shop.delivery.store(shop.place, call("r0"), [picture()])
+    found = await environment().run(buying.generate, task(look_first=True))
+
+    assert (refused.kind, refused.code) == ("account", "tenant_removed")
+    assert provider.calls == []
+    assert found.call == stored  # what was bought before counts

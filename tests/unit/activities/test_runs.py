@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,11 +52,13 @@ async def kept(store: MemoryStore, **said: Any) -> None:
     await store.put(schedule_key("t", ID), schedule(**said).model_dump_json().encode())
 
 
-async def prepare(store: MemoryStore, weeks: int = 0, caps: Caps = CAPS) -> PreparedRun:
+async def prepare(
+    store: MemoryStore, weeks: int = 0, caps: Caps = CAPS, tenants: Tenants | None = None
+) -> PreparedRun:
     starter = Starter(
         catalogue=Catalogue.load(),
         pools=Pools.single(),
-        tenants=Tenants(),
+        tenants=tenants or Tenants(),
         times=Times(),
         window=100,
         chunks_at_once=4,
@@ -203,3 +206,14 @@ async def test_what_is_gone_since_ends_in_a_job_and_not_in_endless_tries(templat
     submission = request(store, run.job)
     assert not submission.prices_nano, "the catalogue has a price now"
     assert (submission.refused is not None) == ("pools" in template)
+
+
+async def test_a_tenant_that_was_removed_has_no_runs(tmp_path: Path) -> None:
+    store, file = MemoryStore(), tmp_path / "tenants.toml"
+    file.write_text("[tenants.t]\nremoved = true\n")
+    await kept(store)
+
+    prepared = await prepare(store, tenants=Tenants(file))
+
+    assert (prepared.problem, prepared.start) == ("the tenant was removed", None)
+    assert listed(store) == []

@@ -107,6 +107,11 @@ def test_for_programs(ask: Any, world: World) -> None:
         ({"health": httpx2.Response(200, content=b"<html>")}, "is not Imagemill", "see --url"),
         ({"ready": answer(READY | {"engine": "away"}, 503)}, "engine", "start Temporal"),
         ({"ready": answer(READY | {"store": "away"}, 503)}, "store", "IMAGEMILL_CONTROL_"),
+        (
+            {"ready": answer(READY | {"store": "refused"}, 503)},
+            "it refuses its keys",
+            "IMAGEMILL_CONTROL_",
+        ),
         ({"read": 401}, "does not know it", "imagemill keys create"),
         ({"system": answer(SYSTEM | {"workers": []})}, "none is alive", "imagemill worker"),
     ],
