@@ -120,7 +120,7 @@ class Parts:
         self.sender = GuardedSender(
             targets.policy, seconds=self.webhooks.seconds, at_once=self.webhooks.at_once
         )
-        self.deliveries = Deliveries(self.control, self.sender, targets)
+        self.deliveries = Deliveries(self.control, self.sender, targets, self.webhooks.at_once)
 
     async def probe(self) -> None:
         """Find out now, not at the first image, whether both buckets can be used."""

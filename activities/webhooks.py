@@ -37,7 +37,10 @@ BEAT_SECONDS = 1.0
 """Between two heartbeats of an attempt: a receiver may take longer than the engine waits for one."""
 
 AT_ONE_HOST = 4
-"""So many attempts of one worker are under way at one host; a slow one leaves room for others."""
+"""So many attempts of one tenant and worker are under way at one host; a slow one leaves room for others."""
+
+SHARE = 4
+"""A tenant takes one in so many of a worker's places at the most; so does a host, of all tenants together."""
 
 
 class Emission:
@@ -83,11 +86,15 @@ class Emission:
 class Deliveries:
     """Attempts at deliveries, and the record of them."""
 
-    def __init__(self, control: ObjectStore, sender: WebhookSender, rules: TargetRules) -> None:
+    def __init__(
+        self, control: ObjectStore, sender: WebhookSender, rules: TargetRules, at_once: int = 64
+    ) -> None:
+        """``at_once`` is how many attempts this worker makes at a time."""
         self._control = control
         self._sender = sender
         self._rules = rules
-        self._under_way: Counter[str] = Counter()
+        self._share = max(1, at_once // SHARE)
+        self._under_way: Counter[tuple[str | None, str | None]] = Counter()
 
     @activity.defn(name=DELIVER)
     async def deliver(self, task: DeliverTask) -> Attempt:
@@ -130,19 +137,27 @@ class Deliveries:
         host = self._rules.host(target.url)
         if host is None or not await self._rules.may_call(task.tenant, host):
             return Attempt(kind="again", at=at, problem="address_refused")
-        if self._under_way[host] >= AT_ONE_HOST:
+        if self._is_busy(task.tenant, host):
             return Attempt(kind="busy", at=at, problem="receiver_busy")
         ring = await ring_of(self._control, task.tenant, at)
         letter = Letter(task.event, body, [each.secret for each in ring.signing(at)])
-        return _judged(await self._send(host, target.url, letter), at, target.hash)
-
-    async def _send(self, host: str, url: str, letter: Letter) -> Receipt:
-        self._under_way[host] += 1
+        places = [(task.tenant, host), (task.tenant, None), (None, host)]
+        self._under_way.update(places)
         try:
-            return await self._sender.send(url, letter)
+            receipt = await self._sender.send(target.url, letter)
         finally:
-            self._under_way[host] -= 1
+            self._under_way.subtract(places)
             self._under_way += Counter()  # without those at none
+        return _judged(receipt, at, target.hash)
+
+    def _is_busy(self, tenant: str, host: str) -> bool:
+        """Would one more keep others from their turn, if the receiver took its time?"""
+        under_way = self._under_way
+        return (
+            under_way[tenant, host] >= min(AT_ONE_HOST, self._share)
+            or under_way[tenant, None] >= self._share
+            or under_way[None, host] >= self._share
+        )
 
     async def _note_target(self, task: RecordTask, delivery: Delivery) -> None:
         """A receiver that is gone is left alone from now on; one that takes an event is there."""

@@ -17,7 +17,7 @@ FILE = "".join(f"[tenants.{name}]\n" + CAPS.format(name) + "\n" for name in ("ac
 DAILY = {"cron": ["0 6 * * *"], "time_zone": "Europe/Berlin"}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def operator(
     tmp_path_factory: pytest.TempPathFactory, http: httpx2.AsyncClient
 ) -> AsyncIterator[Operator]:
@@ -26,7 +26,9 @@ async def operator(
     file = folder / "tenants.toml"
     file.write_text(FILE)
     settings = QUICK | {"IMAGEMILL_TENANTS_FILE": str(file), "IMAGEMILL_WORK_IMAGES_AT_ONCE": "4"}
-    async with LocalStack(StackOptions(data_dir=folder / "data", speed=0.04, extra_env=settings)) as stack:
+    async with LocalStack(
+        StackOptions(data_dir=folder / "data", speed=0.04, extra_env=settings, start_timeout=90)
+    ) as stack:
         yield Operator(stack, http, file)
 
 
@@ -54,10 +56,14 @@ async def test_a_removed_tenant_s_jobs_are_cancelled_and_nobody_else_s(operator:
     acme, beta = await operator.tenant("acme"), await operator.tenant("beta")
     items = items_of("leaves", 40)
     running = await acme.submit(items=items)
-    held = await acme.submit(items=items_of("held", 2), budget={"limit_usd": "0.002"})
+    held = await acme.submit(items=items_of("held", 3), budget={"limit_usd": "0.006"})
     paused = await acme.submit(items=items_of("paused", 20))
     await acme.ask("POST", f"/v1/jobs/{paused}/pause")
-    body: Json = {"spec": DAILY, "job": {"items": items, "defaults": SMALL, "budget": {"limit_usd": "1.00"}}}
+    body: Json = {
+        "name": "daily",
+        "spec": DAILY,
+        "job": {"items": items, "defaults": SMALL, "budget": {"limit_usd": "1.00"}},
+    }
     made = await acme.ask("POST", "/v1/schedules", json=body)
     assert made.status_code == 201, made.text
     stays = await beta.submit(items=items_of("stays", 12))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.webhooks import AT_ONE_HOST, Deliveries, Emission
+from activities.webhooks import AT_ONE_HOST, SHARE, Deliveries, Emission
 from imagemill.domain.errors import EngineUnavailable, StoreUnavailable
 from imagemill.domain.messages import Times
 from imagemill.domain.places import event_key
@@ -40,12 +40,12 @@ class Office:
         self.deliveries = Deliveries(self.control, self.sender, self.rules)
         self.log = WebhookLog(self.control, "t")
 
-    async def emit(self, notice: Notice = NOTICE) -> None:
-        task = EmitTask(tenant="t", job=JOB, notice=notice)
+    async def emit(self, notice: Notice = NOTICE, *, tenant: str = "t") -> None:
+        task = EmitTask(tenant=tenant, job=JOB, notice=notice)
         await ActivityEnvironment().run(self.emission.emit, task)
 
-    async def deliver(self, event: str = EVENT, *, insists: bool = False) -> Attempt:
-        task = DeliverTask(tenant="t", event=event, insists=insists)
+    async def deliver(self, event: str = EVENT, *, insists: bool = False, tenant: str = "t") -> Attempt:
+        task = DeliverTask(tenant=tenant, event=event, insists=insists)
         return await ActivityEnvironment().run(self.deliveries.deliver, task)
 
     async def record(self, attempt: Attempt, **more: object) -> None:
@@ -231,6 +231,47 @@ async def test_of_one_host_only_so_many_attempts_are_under_way_and_others_go_on(
     assert {attempt.kind for attempt in await asyncio.gather(*slow, other)} == {"delivered"}
     await set_target(office.control, "t", JOB, TARGET)
     assert (await office.deliver()).kind == "delivered"
+
+
+async def points_to(office: Office, host: str, tenant: str = "t") -> None:
+    await set_target(office.control, tenant, JOB, Target(url=f"https://{host}/", events=["job.held"]))
+
+
+async def test_a_tenant_whose_receivers_all_hang_leaves_places_to_others(office: Office) -> None:
+    """However many hosts it names."""
+    await office.emit()
+    await points_to(office, "hooks.other.com", tenant="other")
+    await office.emit(tenant="other")
+    office.sender.gate.clear()
+    slow = []
+    for number in range(64 // SHARE):
+        await points_to(office, f"hooks-{number}.example.com")
+        slow.append(asyncio.create_task(office.deliver()))
+        await office.sender.came.get()
+    await points_to(office, "one-more.example.com")
+
+    assert (await office.deliver()).kind == "busy"
+    other = asyncio.create_task(office.deliver(tenant="other"))
+    assert await office.sender.came.get() == "https://hooks.other.com/"
+    office.sender.gate.set()
+    assert {attempt.kind for attempt in await asyncio.gather(*slow, other)} == {"delivered"}
+    assert (await office.deliver()).kind == "delivered"
+
+
+async def test_a_host_that_hangs_for_one_tenant_is_tried_for_another(office: Office) -> None:
+    """Several tenants may have their receivers at one host, such as that of a platform."""
+    await points_to(office, "hooks.example.com", tenant="other")
+    for tenant in ("t", "other"):
+        await office.emit(tenant=tenant)
+    office.sender.gate.clear()
+    slow = [asyncio.create_task(office.deliver()) for _ in range(AT_ONE_HOST)]
+    for _ in slow:
+        await office.sender.came.get()
+    other = asyncio.create_task(office.deliver(tenant="other"))
+    assert await office.sender.came.get() == "https://hooks.example.com/"
+    office.sender.gate.set()
+    assert (await other).kind == "delivered"
+    await asyncio.gather(*slow)
 
 
 async def test_what_the_store_does_is_no_attempt(office: Office) -> None:
