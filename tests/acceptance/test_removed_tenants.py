@@ -54,7 +54,7 @@ async def account_ends(operator: Operator, tenant: str) -> None:
 
 async def test_a_removed_tenant_s_jobs_are_cancelled_and_nobody_else_s(operator: Operator) -> None:
     acme, beta = await operator.tenant("acme"), await operator.tenant("beta")
-    items = items_of("leaves", 40)
+    items = items_of("leaves", 400)
     running = await acme.submit(items=items)
     held = await acme.submit(items=items_of("held", 3), budget={"limit_usd": "0.006"})
     paused = await acme.submit(items=items_of("paused", 20))
