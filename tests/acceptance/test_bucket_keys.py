@@ -56,6 +56,7 @@ async def rotated(
     settings = QUICK | CHAIN | {"AWS_SHARED_CREDENTIALS_FILE": str(file.path)}
     options = StackOptions(
         data_dir=home.root,
+        start_timeout=90,
         speed=0.04,
         extra_env=settings | {"IMAGEMILL_WORK_IMAGES_AT_ONCE": str(AT_ONCE)},
     )
