@@ -45,10 +45,10 @@ class Stage:
         said = {"tenant": OWNER, "key": key_of(name), "at": BEGIN, "most_usd": "9.00"}
         self.jobs.append(JobPlan.model_validate(said | {"body": whole | (body or {})} | plan))
 
-    def provider(self, name: str, **fault: Any) -> None:
-        """The provider fails calls of a job."""
+    def provider(self, name: str, lasts: float = 20.0, **fault: Any) -> None:
+        """The provider fails calls of a job: for long enough that a slow machine has made them by then."""
         plan = [fault | {"match": f" {name} number "}]
-        self.fault("provider", 0.0, 12.0, plan=plan)
+        self.fault("provider", 0.0, lasts, plan=plan)
 
     def fault(self, kind: str, at: float, lasts: float, **details: Any) -> None:
         """Something goes wrong at a time, for a while."""
@@ -130,7 +130,7 @@ def plainly(name: str) -> Callable[[Stage], None]:
 def sdk_retries(stage: Stage) -> None:
     """The provider bills what it then fails to answer."""
     stage.job("sdk-retries")
-    stage.provider("sdk-retries", kind="error_500_billed", times=3)
+    stage.provider("sdk-retries", 12.0, kind="error_500_billed", times=3)
 
 
 def cap_after_call(stage: Stage) -> None:
