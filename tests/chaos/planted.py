@@ -163,9 +163,10 @@ def buys_after_pause(stage: Stage) -> None:
 
 
 def ignores_retry_after(stage: Stage) -> None:
-    """The provider says when to come back."""
-    stage.job("ignores-retry-after", 30)
-    stage.provider("ignores-retry-after", kind="rate_limit", times=3, seconds=4.0)
+    """The provider says when to come back, while much is left to do."""
+    stage.job("ignores-retry-after", 60)
+    stage.provider("ignores-retry-after", kind="rate_limit", times=3, seconds=6.0)
+    stage.provider("ignores-retry-after", kind="delay", seconds=1.0)
 
 
 def changing_end(stage: Stage) -> None:
