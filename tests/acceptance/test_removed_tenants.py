@@ -42,6 +42,17 @@ async def all_bought(tenant: Tenant, items: list[Json]) -> None:
             await asyncio.sleep(0.2)
 
 
+async def taken_again(tenant: Tenant, job: Json) -> str:
+    """The id of a job that is accepted, once the file has been looked at."""
+    async with asyncio.timeout(30):
+        while True:
+            answer = await tenant.ask("POST", "/v1/jobs", json=job)
+            if answer.status_code == 202:
+                return str(answer.json()["id"])
+            assert answer.json()["type"] == "/problems/tenant-removed", answer.text
+            await asyncio.sleep(0.1)
+
+
 async def account_ends(operator: Operator, tenant: str) -> None:
     client = await Client.connect(operator.stack.addresses.temporal or "")
     async with asyncio.timeout(30):
@@ -88,8 +99,8 @@ async def test_a_removed_tenant_s_jobs_are_cancelled_and_nobody_else_s(operator:
     assert (await beta.finished(stays))["state"] == "completed"
 
     operator.change("removed = true\n", "")
-    await acme.answers(200)
-    assert (await acme.finished(await acme.submit(items=items_of("back", 1))))["state"] == "completed"
+    back = await taken_again(acme, body["job"] | {"items": items_of("back", 1)})
+    assert (await acme.finished(back))["state"] == "completed"
 
 
 async def test_a_table_that_vanishes_locks_its_keys_out_and_lets_its_job_end(operator: Operator) -> None:

@@ -49,7 +49,7 @@ WAITS: dict[str, tuple[Caps, list[Step], dict[str, Any], Spend]] = {
 @pytest.mark.parametrize("reason", WAITS)
 async def test_a_job_that_is_held_can_be_cancelled(engine: Client, reason: str, stop: Stop) -> None:
     caps, first, more, cost = WAITS[reason]
-    fakes = FakeActivities([[100] * 3], {(0, 0): first} if first else {})
+    fakes = FakeActivities([[100] * 3], {(0, 0): list(first)} if first else {})
     async with jobs(engine, caps, fakes, **more) as (tenant, [mill]):
         await mill.start()
         await mill.becomes("held")
