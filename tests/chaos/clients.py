@@ -192,7 +192,7 @@ class Poller:
         """Until it has ended."""
         while not await self._saw_the_end():
             await self._look_elsewhere()
-            await asyncio.sleep(self._chance.uniform(0.1, 0.6))
+            await asyncio.sleep(self._chance.uniform(0.3, 1.2))
 
     async def _saw_the_end(self) -> bool:
         job = self._job

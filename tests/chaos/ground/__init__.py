@@ -22,7 +22,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sandbox.stack import ports as stack_ports
 from tests.chaos.ground.clock import Clock, build
 from tests.chaos.ground.disk import ENGINE_BYTES, RESTARTED, STORE_BYTES, Disk
 from tests.chaos.ground.links import DRIVER, HOST, Link, UnknownLink, clients, links, settings_for
@@ -41,6 +40,8 @@ __all__ = [
     "UnknownLink",
 ]
 
+CHOICE = range(5_000, 10_000)
+"""Of ports: none that the stack chooses by itself, nor one that the kernel takes for outgoing connections."""
 SERVER_PORTS = ("temporal", "store", "image-api", "api", "sink")
 DISKS = ("store", "engine")
 
@@ -256,7 +257,7 @@ def _free_ports(names: Iterable[str]) -> dict[str, int]:
 
 
 def _take(holder: socket.socket) -> int:
-    for port in random.sample(stack_ports.CHOICE, 100):
+    for port in random.sample(CHOICE, 100):
         try:
             holder.bind((HOST, port))
         except OSError:
