@@ -18,7 +18,7 @@ def test_seeds(case: Path | int, pytestconfig: pytest.Config) -> None:
     is_kept = isinstance(case, Path)
     played = play(pytestconfig.getoption("--evidence"), case)
     complaint = played.complaint
-    if complaint and not is_kept:
+    if played.status == 1 and not is_kept:
         played.keep()
     played.tidy(pytestconfig.getoption("--verdicts"))
     if complaint:
