@@ -13,6 +13,7 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -256,7 +257,8 @@ class Images:
         while tell and not storing.done():
             await asyncio.wait({storing}, timeout=TELL_SECONDS)
             if not storing.done() and isinstance(self._delivery.trouble, StoreRefused):
-                await tell(activity.info().workflow_id or task.job, task.times.first_probe)
+                with suppress(Exception):  # whatever becomes of that, what was paid for must be stored
+                    await tell(activity.info().workflow_id or task.job, task.times.first_probe)
                 tell = None
         return await storing
 

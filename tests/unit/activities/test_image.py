@@ -410,13 +410,18 @@ async def test_nothing_takes_time_between_the_check_of_the_age_and_the_call(
     assert outcome.call.request_sha256 == "ab" * 32
 
 
-async def test_the_job_is_told_that_what_it_bought_can_t_be_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fails", [False, True])
+async def test_the_job_is_told_that_what_it_bought_can_t_be_stored(
+    monkeypatch: pytest.MonkeyPatch, *, fails: bool
+) -> None:
     monkeypatch.setattr("activities.image.TELL_SECONDS", 0.01)
     shop, provider, told = Shop(), ScriptedProvider(), []
 
     async def tell(workflow: str, wait: float) -> None:
         told.append((workflow, wait))
         shop.delivered.refuses = False
+        if fails:
+            raise LookupError("no such workflow")
 
     await shop.plan()
     buying = Images(
