@@ -88,7 +88,7 @@ class Scenario(BaseModel):
     story: str
     word: str
     """In all prompts of the run."""
-    speed: float = 0.02
+    speed: float = 0.03
     settings: dict[str, str]
     limits: dict[str, int | None]
     tenants: list[TenantPlan]

@@ -55,7 +55,7 @@ class Workload:
     def job(self, number: int, tenant: TenantPlan, key: str) -> JobPlan:
         """A job of one item up to some dozens, and what its clients do."""
         chance = self.chance
-        items = [self._item(number, n, tenant) for n in range(chance.choice((1, 8, 20, 30, 40)))]
+        items = [self._item(number, n, tenant) for n in range(chance.choice((1, 6, 12, 18, 24)))]
         manifest, body = self._ordered(items)
         expected = sum(IMAGE_NANO[item["quality"]] * item["n"] + PROMPT_NANO for item in items)
         share = chance.choice((chance.uniform(0.3, 0.9), 3.0, 3.0))
