@@ -1,6 +1,7 @@
 """What lies in the buckets after the drain."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -46,8 +47,19 @@ class Stored:
             return None
 
 
+FORGOTTEN = re.compile(
+    r"create entry for /buckets/(\S+?)/(.+) failed but the entry exists, treating the write as successful"
+)
+"""What SeaweedFS logs of an object that its index has in memory, and could not write down on its full disk."""
+
+
 class Buckets:
-    """Both buckets, by key."""
+    """Both buckets, by key.
+
+    Attributes:
+        forgotten: bucket and key of what the store has confirmed, although its log says that its index could
+            not keep it. The next start of the store loses that.
+    """
 
     def __init__(self, evidence: Evidence) -> None:
         self.control: dict[str, Stored] = {}
@@ -56,6 +68,11 @@ class Buckets:
             bucket = self.control if line.said.get("bucket") == "control" else self.delivery
             file = evidence.folder / "bucket" / str(line.said["file"])
             bucket[str(line.said["key"])] = Stored(line.where, line.said, file)
+        self.forgotten = {
+            found.groups()
+            for log in evidence.files("logs/store.log")
+            for found in FORGOTTEN.finditer(log.read_text(errors="replace"))
+        }
 
     def below(self, prefix: str) -> Iterator[Stored]:
         """Objects of the control bucket whose keys begin so."""

@@ -37,7 +37,9 @@ def _judge_row(job: Job, row: Json, case: Case, verdict: Verdict) -> None:
     verdict.must(I3, has, f"it is {row['state']} and has {len(images)} images", item, job.places)
     for number, image in enumerate(images):
         stored = case.buckets.delivery.get(image["key"])
-        if stored is None:
+        if stored is None and ("delivery", image["key"]) in case.buckets.forgotten:
+            verdict.unsure(I3, "an image that the store confirmed and, by its own log, could not keep")
+        elif stored is None:
             verdict.violated(I3, f"its image {image['key']} is not in the bucket", item, job.places)
         elif row.get("reused_from"):
             verdict.unsure(I3, "an image of an earlier job, whose prompt may be another")

@@ -6,7 +6,8 @@ What they do when nothing can be written any more, as seen with the versions in 
   fit into the last page of a file. It goes on reading, and does not die. Once there is room it takes objects
   again, unless its index could not be written meanwhile: the journal of each of the index's eight parts keeps
   its first error for good, and every name in that part is refused until the store is restarted. What it had
-  acknowledged is there.
+  acknowledged is there, but for objects of which its log says "treating the write as successful": those were
+  in the index's memory only, and are lost when it starts again.
 - **The engine** (Temporal on SQLite) refuses what does not fit, does not die, and goes on once there is room.
   What it had acknowledged is there.
 

@@ -195,6 +195,19 @@ def test_an_image_that_is_not_there_is_seen(told: Green, tmp_path: Path) -> None
     assert broken(told, tmp_path) == {"I3"}
 
 
+def test_an_image_that_the_store_could_not_keep_is_undecided(told: Green, tmp_path: Path) -> None:
+    bucket, key = image_of(told, 0)
+    del told.story.objects[bucket, key]
+    folder = told.story.write(tmp_path / "run")
+    (folder / "logs/store.log").write_text(
+        f"putToFiler: create entry for /buckets/{bucket}/{key} failed but the entry exists, "
+        "treating the write as successful\n"
+    )
+    verdict = judge(folder)
+    assert verdict.violations == []
+    assert any("could not keep" in reason for reason in verdict.undecided)
+
+
 def test_other_bytes_are_seen(told: Green, tmp_path: Path) -> None:
     change(told, image_of(told, 0), drawn("something else"))
     assert broken(told, tmp_path) == {"I3"}
