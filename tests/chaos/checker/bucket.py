@@ -50,7 +50,7 @@ class Stored:
 FORGOTTEN = re.compile(
     r"create entry for /buckets/(\S+?)/(.+) failed but the entry exists, treating the write as successful"
 )
-"""What SeaweedFS logs of an object that its index has in memory, and could not write down on its full disk."""
+"""What SeaweedFS logs of an object that its index has in memory, and could not write down on a full disk."""
 
 
 class Buckets:
