@@ -11,8 +11,7 @@ from collections.abc import Callable
 import structlog
 
 from api.context import Context
-from imagemill.domain.errors import ObjectMissing
-from imagemill.domain.places import schedules_prefix
+from api.schedule_store import all_schedules
 from imagemill.domain.schedules import Schedule
 from imagemill.ports import JobSearch, ScheduleChange
 
@@ -57,7 +56,7 @@ class Removal:
 
     async def _wind_up(self, tenant: str) -> bool:
         """Is there something left that ends only in a while?"""
-        schedules = await self._schedules(tenant)
+        schedules = [schedule async for schedule in all_schedules(self._parts, tenant)]
         for schedule in schedules:
             await self._pause(schedule)
         cancelled = await self._cancel_jobs(tenant)
@@ -80,18 +79,6 @@ class Removal:
             if not page.more:
                 return told
             more = page.more
-
-    async def _schedules(self, tenant: str) -> list[Schedule]:
-        control = self._parts.control
-        found = []
-        async for key in control.keys(schedules_prefix(tenant)):
-            try:
-                schedule = Schedule.model_validate_json(await control.get(key))
-            except ObjectMissing:
-                continue
-            if not schedule.deleted_at:
-                found.append(schedule)
-        return found
 
     async def _pause(self, schedule: Schedule) -> None:
         schedules = self._parts.schedules

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,18 +47,22 @@ async def keep(parts: Context, schedule: Schedule) -> None:
     await parts.control.put(key, schedule.model_dump_json(exclude_none=True).encode())
 
 
-async def schedules_page(parts: Context, owner: str, after: str | None, limit: int) -> Page:
-    """A tenant's schedules, the newest first."""
+async def all_schedules(parts: Context, owner: str, after: str | None = None) -> AsyncIterator[Schedule]:
+    """A tenant's schedules, the newest first, without those that were deleted."""
     prefix = schedules_prefix(owner)
     keys = [key async for key in parts.control.keys(prefix)]
-    names = [key.removeprefix(prefix).removesuffix(".json") for key in reversed(keys)]
-    data: list[Schedule] = []
-    for name in names:
+    for name in (key.removeprefix(prefix).removesuffix(".json") for key in reversed(keys)):
         if after and name >= after:
             continue
         found = await _read(parts, owner, name)
-        if found is None or found.deleted_at:
-            continue
+        if found and not found.deleted_at:
+            yield found
+
+
+async def schedules_page(parts: Context, owner: str, after: str | None, limit: int) -> Page:
+    """Some of a tenant's schedules, the newest first."""
+    data: list[Schedule] = []
+    async for found in all_schedules(parts, owner, after):
         if len(data) == limit:
             return Page(data, has_more=True, last=data[-1].id)
         data.append(found)

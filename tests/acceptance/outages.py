@@ -4,10 +4,18 @@ import asyncio
 
 import httpx2
 
-from tests.acceptance.service import Json, Service, check_pictures, nano
-from tests.fakes.receiver import Receiver
+from tests.acceptance.service import Prompts, Service, check_pictures, nano
+from tests.fakes.receiver import Receiver, receiver, says
 
-Prompts = dict[tuple[str, str | None], str]
+
+async def go_through(service: Service, count: int, begun: int, seconds: float, patience: float) -> None:
+    """A job of so many items; once some are done, the engine is away for some seconds. Nothing is lost."""
+    prompts = prompts_of("outage", count)
+    async with receiver(says(200)) as there:
+        job = await submit(service, prompts, there)
+        await service.until(job, lambda status: status["items"]["succeeded"] >= begun)
+        await away(service, job, seconds)
+        await check(service, job, prompts, there, patience)
 
 
 def prompts_of(word: str, count: int) -> Prompts:
@@ -20,7 +28,7 @@ async def submit(service: Service, prompts: Prompts, there: Receiver) -> str:
     return await service.submit(items=items, webhook={"url": url, "events": ["job.completed"]})
 
 
-async def away(service: Service, job: str, prompts: Prompts, seconds: float) -> None:
+async def away(service: Service, job: str, seconds: float) -> None:
     """Stop the engine for so long; every answer meanwhile is an honest one."""
     await service.stack.stop_part("temporal")
     end = asyncio.get_running_loop().time() + seconds
@@ -43,7 +51,7 @@ async def honest(service: Service, method: str, path: str) -> httpx2.Response:
     return answer
 
 
-async def check(service: Service, job: str, prompts: Prompts, there: Receiver, seconds: float) -> Json:
+async def check(service: Service, job: str, prompts: Prompts, there: Receiver, seconds: float) -> None:
     """What was bought meanwhile was stored, and found: nothing is bought twice, nothing stays written off."""
     status = await service.finished(job, seconds)
     results = await service.results(job)
@@ -55,4 +63,3 @@ async def check(service: Service, job: str, prompts: Prompts, there: Receiver, s
     await check_pictures(service, results, prompts)
     await service.until(job, lambda _: bool(there.received), 60)
     assert len({headers["webhook-id"] for headers, _ in there.received}) == 1
-    return status

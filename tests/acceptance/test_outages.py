@@ -7,9 +7,8 @@ import pytest
 
 from sandbox.stack import LocalStack, StackOptions
 from tests.acceptance.conftest import QUICK
-from tests.acceptance.outages import away, check, prompts_of, submit
+from tests.acceptance.outages import go_through
 from tests.acceptance.service import Service
-from tests.fakes.receiver import receiver, says
 
 AWAY = 10.0
 """Seconds: more than twice the heartbeat timeout, and more than a call's deadline."""
@@ -33,9 +32,4 @@ async def service(
 
 
 async def test_while_the_engine_is_away_answers_are_honest_and_nothing_is_lost(service: Service) -> None:
-    prompts = prompts_of("outage", 16)
-    async with receiver(says(200)) as there:
-        job = await submit(service, prompts, there)
-        await service.until(job, lambda status: status["items"]["succeeded"] >= 2)
-        await away(service, job, prompts, AWAY)
-        await check(service, job, prompts, there, 120)
+    await go_through(service, count=16, begun=2, seconds=AWAY, patience=120)

@@ -12,7 +12,7 @@ import pytest
 from sandbox.stack import LocalStack, StackOptions
 from tests.acceptance.service import Json, Prompts, Service, check_pictures
 from tests.chaos.programs import points, programs
-from tests.chaos.test_money import QUICK
+from tests.chaos.quick import QUICK
 from tests.fakes.receiver import receiver, says
 
 LOCAL = {"IMAGEMILL_WEBHOOKS_ALLOW_HTTP": "true", "IMAGEMILL_WEBHOOKS_ALLOW_PRIVATE": "true"}

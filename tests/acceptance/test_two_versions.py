@@ -1,7 +1,7 @@
 """A new version of the program comes while jobs run: they stay with the version that began them."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 import httpx2
@@ -24,6 +24,22 @@ def items(word: str, count: int) -> list[Json]:
     return [{"custom_id": f"{word}-{number}", "prompt": f"{word} {number}"} for number in range(count)]
 
 
+def options(
+    folder: Path, env: PartEnv, programs: Mapping[str, Sequence[str]] | None = None, **more: str
+) -> StackOptions:
+    """Two workers, a few calls at once, and time to finish them."""
+    return StackOptions(
+        data_dir=folder,
+        workers=2,
+        speed=0.1,
+        extra_env=QUICK | {"IMAGEMILL_WORK_IMAGES_AT_ONCE": "4"} | more,
+        part_env=env,
+        programs=programs or {},
+        stop_grace=20,
+        start_timeout=90,
+    )
+
+
 @pytest.fixture
 def env() -> PartEnv:
     return {OLD: {BUILD: "a"}, NEW: {BUILD: "b"}}
@@ -32,18 +48,8 @@ def env() -> PartEnv:
 @pytest.fixture
 async def service(tmp_path: Path, http: httpx2.AsyncClient, env: PartEnv) -> AsyncIterator[Service]:
     """Two workers; the second has another program, and does not run yet."""
-    few = {"IMAGEMILL_WORK_IMAGES_AT_ONCE": "4", "IMAGEMILL_WORK_WINDOW": "8"}
-    options = StackOptions(
-        data_dir=tmp_path,
-        workers=2,
-        speed=0.1,
-        extra_env=QUICK | few,
-        part_env=env,
-        programs={NEW: LATER},
-        stop_grace=20,
-        start_timeout=90,
-    )
-    async with LocalStack(options) as stack:
+    later = options(tmp_path, env, programs={NEW: LATER}, IMAGEMILL_WORK_WINDOW="8")
+    async with LocalStack(later) as stack:
         await stack.stop_part(NEW)
         yield Service(stack, http)
 
@@ -152,17 +158,7 @@ async def test_jobs_that_began_without_versions_go_on_by_the_first_one(
     tmp_path: Path, http: httpx2.AsyncClient
 ) -> None:
     env: PartEnv = {}
-    few = {"IMAGEMILL_WORK_IMAGES_AT_ONCE": "4"}
-    options = StackOptions(
-        data_dir=tmp_path,
-        workers=2,
-        speed=0.1,
-        extra_env=QUICK | few,
-        part_env=env,
-        stop_grace=20,
-        start_timeout=90,
-    )
-    async with LocalStack(options) as stack:
+    async with LocalStack(options(tmp_path, env)) as stack:
         service, wanted = Service(stack, http), items("plain", 30)
         deployment = await Deployment.of(stack)
         job = await service.submit(items=wanted)

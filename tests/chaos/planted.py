@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from tests.chaos.evidence import Json
 from tests.chaos.programs.defects import DEFECTS, Part
+from tests.chaos.quick import SEEDED
 from tests.chaos.scenario import SINK, Action, FaultPlan, JobPlan, Scenario, TenantPlan
-from tests.chaos.stories import QUICK
 from tests.chaos.workload import EVENTS, MODEL, SIZE
 
 BEGIN = 1.0
@@ -65,7 +65,7 @@ class Stage:
             story=story,
             word="planted",
             speed=0.0,
-            settings=dict(QUICK),
+            settings=dict(SEEDED),
             limits={"images_per_minute": None},
             chunk_items=self.chunk_items,
             roles=self.roles,

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from tests.chaos import flat
 from tests.chaos.evidence import Json
+from tests.chaos.quick import SEEDED
 from tests.chaos.scenario import Action, FaultPlan, JobPlan, Scenario
-from tests.chaos.stories import QUICK
 from tests.chaos.troubles import WORKERS
 from tests.chaos.workload import Workload
 
@@ -59,7 +59,7 @@ class Soak:
             seed=self.seed,
             story=f"soak of {minutes:g} minutes",
             word=self.word,
-            settings=dict(QUICK),
+            settings=dict(SEEDED),
             limits={"images_per_minute": None},
             tenants=tenants,
             jobs=jobs,

@@ -4,28 +4,10 @@ import random
 from collections.abc import Sequence
 
 from tests.chaos.deploys import BUILD
+from tests.chaos.quick import SEEDED
 from tests.chaos.scenario import Scenario
 from tests.chaos.troubles import STORIES, Troubles, choose
 from tests.chaos.workload import Workload
-
-QUICK = {
-    "IMAGEMILL_TIMES_CALL_DEADLINE": "3",
-    "IMAGEMILL_TIMES_HEARTBEAT_TIMEOUT": "2",
-    "IMAGEMILL_TIMES_HEARTBEAT_INTERVAL": "0.5",
-    "IMAGEMILL_TIMES_SWEEP": "4",
-    "IMAGEMILL_TIMES_FIRST_PROBE": "0.3",
-    "IMAGEMILL_TIMES_LAST_PROBE": "1",
-    "IMAGEMILL_TIMES_RECONCILE": "3",
-    "IMAGEMILL_TIMES_ACCOUNT_SAVE": "1",
-    "IMAGEMILL_WORK_IMAGES_AT_ONCE": "6",
-    "IMAGEMILL_CONTROL_SILENCE_SECONDS": "5",
-    "IMAGEMILL_DELIVERY_SILENCE_SECONDS": "5",
-    "IMAGEMILL_WEBHOOKS_ALLOW_HTTP": "true",
-    "IMAGEMILL_WEBHOOKS_ALLOW_PRIVATE": "true",
-    "IMAGEMILL_WEBHOOKS_SECONDS": "4",
-    "IMAGEMILL_WEBHOOKS_WAITS": "[0, 0.3, 0.5, 1, 1, 2, 2, 4, 4]",
-}
-"""Times at which a lost call is given up within seconds."""
 
 
 def tell(seed: int, stories: Sequence[str] = ()) -> Scenario:
@@ -42,7 +24,7 @@ def tell(seed: int, stories: Sequence[str] = ()) -> Scenario:
         seed=seed,
         story=" + ".join(stories),
         word=word,
-        settings=QUICK | ({BUILD: "1"} if any(fault.kind == "deploy" for fault in timeline) else {}),
+        settings=SEEDED | ({BUILD: "1"} if any(fault.kind == "deploy" for fault in timeline) else {}),
         limits={"images_per_minute": chance.choice((None, None, 900, 1800))},
         chunk_items=chance.choice((None, 5, 12)),
         tenants=tenants,

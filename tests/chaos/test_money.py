@@ -17,21 +17,10 @@ from tests.acceptance.service import Json, Service, nano
 from tests.chaos import catalog
 from tests.chaos.books import check_books
 from tests.chaos.ledger import Ledger, total
-from tests.chaos.watch import Watch, has_ended, usd, waits_for_its_cap
+from tests.chaos.quick import QUICK
+from tests.chaos.usd import usd
+from tests.chaos.watch import Watch, has_ended, waits_for_its_cap
 from tests.chaos.windows import Days, leases
-
-QUICK = {
-    "IMAGEMILL_TIMES_CALL_DEADLINE": "3",
-    "IMAGEMILL_TIMES_HEARTBEAT_TIMEOUT": "2",
-    "IMAGEMILL_TIMES_HEARTBEAT_INTERVAL": "0.5",
-    "IMAGEMILL_TIMES_SWEEP": "4",
-    "IMAGEMILL_TIMES_FIRST_PROBE": "0.3",
-    "IMAGEMILL_TIMES_LAST_PROBE": "1",
-    "IMAGEMILL_TIMES_RECONCILE": "3",
-    "IMAGEMILL_TIMES_ACCOUNT_SAVE": "1",
-    "IMAGEMILL_WORK_IMAGES_AT_ONCE": "6",
-}
-"""Times at which a lost call is given up within seconds."""
 
 WORKERS = ("worker-1", "worker-2")
 JOBS = 10

@@ -6,9 +6,8 @@ import httpx2
 import pytest
 
 from sandbox.stack import LocalStack, StackOptions
-from tests.acceptance.outages import away, check, prompts_of, submit
+from tests.acceptance.outages import go_through
 from tests.acceptance.service import Service
-from tests.fakes.receiver import receiver, says
 
 TEN_MINUTES = 600.0
 
@@ -23,10 +22,5 @@ async def plain(tmp_path_factory: pytest.TempPathFactory, http: httpx2.AsyncClie
 
 
 async def test_outage_of_the_engine_for_ten_minutes_loses_nothing(plain: Service) -> None:
-    prompts = prompts_of("outage", 200)
-    async with receiver(says(200)) as there:
-        job = await submit(plain, prompts, there)
-        await plain.until(job, lambda status: status["items"]["succeeded"] >= 10)
-        await away(plain, job, prompts, TEN_MINUTES)
-        # A lost call is looked for until its deadline has surely passed, from when the engine is back on.
-        await check(plain, job, prompts, there, 1200)
+    # A lost call is looked for until its deadline has surely passed, from when the engine is back on.
+    await go_through(plain, count=200, begun=10, seconds=TEN_MINUTES, patience=1200)

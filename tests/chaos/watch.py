@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from tests.acceptance.service import ENDED, Json, Service, nano
 from tests.chaos.ledger import Bill, Ledger, hashed, running_totals, total
+from tests.chaos.usd import usd
 
 
 class Watch:
@@ -76,8 +77,3 @@ def waits_for_its_cap(status: Json) -> bool:
     """Is it held until the job's own cap is raised?"""
     hold = status["hold"] or {}
     return status["state"] == "held" and hold.get("code") == "budget"
-
-
-def usd(amount: int) -> str:
-    """Nano-dollars as the API takes them."""
-    return f"{amount // 10**9}.{amount % 10**9:09d}"

@@ -10,7 +10,7 @@ from temporalio.client import Client
 
 from tests.acceptance.service import Json, Service, nano
 from tests.chaos.ledger import Bill, Ledger
-from tests.chaos.watch import usd
+from tests.chaos.usd import usd
 
 DAY = 86_400
 

@@ -7,15 +7,8 @@ from tests.chaos.programs import starting
 
 def main() -> int:
     """Change the service in this process, then run its API."""
-    arguments = starting.told()
-    starting.set_chunk_items(arguments.chunk_items)
-    # The service is imported only now: its modules take names from each other.
-    from tests.chaos.programs import defects, marks  # noqa: PLC0415
-
-    if arguments.defect:
-        defects.plant(arguments.defect, "api")
-    marks.mark_api(starting.points_of(arguments))
-    from api import __main__  # noqa: PLC0415
+    starting.change("api")
+    from api import __main__  # noqa: PLC0415 - it is changed by now
 
     return __main__.main()
 

@@ -3,12 +3,29 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from imagemill.domain import places
 from tests.chaos.programs.points import Points
 
+if TYPE_CHECKING:
+    from tests.chaos.programs.defects import Part
 
-def told() -> argparse.Namespace:
+
+def change(part: "Part") -> None:
+    """Change the service in this process, as the command line says, before its own program runs."""
+    arguments = _told()
+    _set_chunk_items(arguments.chunk_items)
+    # The service is imported only now: its modules take names from each other.
+    from tests.chaos.programs import defects, marks  # noqa: PLC0415
+
+    if arguments.defect:
+        defects.plant(arguments.defect, part)
+    mark = {"worker": marks.mark_worker, "api": marks.mark_api}[part]
+    mark(Points(arguments.points))
+
+
+def _told() -> argparse.Namespace:
     """Take our own words from the command line, and leave the rest to the service's program."""
     parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False)
     parser.add_argument("--defect", help="a defect to plant")
@@ -19,12 +36,7 @@ def told() -> argparse.Namespace:
     return arguments
 
 
-def points_of(arguments: argparse.Namespace) -> Points:
-    """The points of this process."""
-    return Points(arguments.points)
-
-
-def set_chunk_items(items: int | None) -> None:
+def _set_chunk_items(items: int | None) -> None:
     """Make chunks smaller; before anything is imported that takes their size from its place."""
     if items:
         places.CHUNK_ITEMS = items
