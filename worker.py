@@ -216,6 +216,7 @@ def workflow_worker(client: Client, parts: Parts) -> Worker:
         ],
         interceptors=[SealFailures()],
         workflow_runner=SandboxedWorkflowRunner(restrictions=restrictions),
+        max_heartbeat_throttle_interval=timedelta(seconds=parts.times.heartbeat_interval),
         graceful_shutdown_timeout=PLAIN_GRACE,
         deployment_config=deployment(parts.engine),
     )
@@ -296,6 +297,7 @@ def image_worker(client: Client, parts: Parts, images: Images, queue: str, at_on
         activities=[images.generate],
         interceptors=[SealFailures()],
         max_concurrent_activities=at_once,
+        max_heartbeat_throttle_interval=timedelta(seconds=parts.times.heartbeat_interval),
         disable_eager_activity_execution=True,
         graceful_shutdown_timeout=timedelta(seconds=parts.times.call_deadline + grace),
     )

@@ -79,6 +79,7 @@ async def test_a_thousand_rows_of_a_marketplace_are_bought_once_each(service: Se
     assert status["state"] == "completed"
     assert status["items"]["succeeded"] == len(prompts) == 1000
     assert {(result["custom_id"], result["variant"]) for result in results} == set(prompts)
+    assert [result["attempts"] for result in results if len(result["attempts"]) > 1] == []
     assert set(ledger["calls"].values()) == {1}
     assert nano(status["cost"]["settled_usd"]) == ledger["nano"]
     assert nano(status["cost"]["written_off_usd"]) == 0
