@@ -49,8 +49,8 @@ screenshots: $(VENV)/ready ## make the tutorials' pictures, by following them in
 chaos: $(VENV)/ready ## break things while jobs run: [ONLY=…] [SEEDS=n] [FIRST=seed] [AT_ONCE=n] [MINUTES=of the soak] [VERDICTS=folder] [EVIDENCE=folder]
 	$(BIN)/pytest tests/chaos --chaos -n $(or $(AT_ONCE),2) --dist loadgroup $(if $(ONLY),-k $(ONLY)) --seeds $(or $(SEEDS),3) $(if $(FIRST),--first-seed $(FIRST)) $(if $(MINUTES),--minutes $(MINUTES)) --verdicts $(or $(VERDICTS),$(shell mktemp -d)) $(if $(EVIDENCE),--evidence $(EVIDENCE))
 
-bench: $(VENV)/ready ## measure: [ONLY=…]
-	$(BIN)/python -m benchmarks $(ONLY)
+bench: $(VENV)/ready ## measure: [ONLY=…] [RESULTS=folder]
+	$(BIN)/python -m benchmarks $(ONLY) $(if $(RESULTS),--results $(RESULTS))
 
 lock: ## resolve the dependencies anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml -o requirements.lock
