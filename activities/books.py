@@ -13,8 +13,9 @@ from activities.heartbeat import heartbeats
 from activities.plans import Plans
 from imagemill.domain.budget import UNKNOWN_MODEL
 from imagemill.domain.catalogue import Catalogue
+from imagemill.domain.errors import EngineUnavailable
 from imagemill.domain.index import IndexEntry
-from imagemill.domain.item import ItemRecord, PlannedItem
+from imagemill.domain.item import TERMINAL, ItemRecord, PlannedItem
 from imagemill.domain.job import ChunkFacts, Drift, Report
 from imagemill.domain.lines import to_lines
 from imagemill.domain.messages import (
@@ -29,6 +30,7 @@ from imagemill.domain.messages import (
     ReportTask,
     ResultsTask,
     WrittenResults,
+    chunk_workflow_id,
 )
 from imagemill.domain.places import index_key, report_key, results_key
 from imagemill.domain.pools import Pools
@@ -37,6 +39,8 @@ from imagemill.ports import Engine, ObjectStore
 
 COPIES_SECONDS = 120.0
 """For the copies of all images that an earlier life of a chunk has left without."""
+RECORDS_SECONDS = 30.0
+"""For a chunk to tell what became of its items, even if it has to be replayed first."""
 
 
 class Books:
@@ -76,7 +80,7 @@ class Books:
     async def write_results(self, task: ResultsTask) -> WrittenResults:
         """Write a chunk's results file."""
         async with heartbeats():
-            return await self._write_results(task)
+            return await self._write_results(task, await self._records(task))
 
     @activity.defn(name=INSPECT_CHUNK)
     async def inspect_chunk(self, task: ChunkTask) -> InspectedChunk:
@@ -124,15 +128,26 @@ class Books:
         lacking = await self._copies.mend(place, call, patience) if self._copies else []
         return ItemRecord(index=item.index, state="succeeded", call=call, warnings=lacking)
 
-    async def _write_results(self, task: ResultsTask) -> WrittenResults:
+    async def _records(self, task: ResultsTask) -> list[ItemRecord]:
+        """What became of the items, as their chunk knows it: it has ended them all, and waits for this."""
+        if task.records is not None:
+            return task.records
+        chunk = chunk_workflow_id(task.job, task.chunk)
+        records = await self._engine.records(chunk, RECORDS_SECONDS)
+        items = await self._plans.items(task.tenant, task.job, task.chunk)
+        if len(records) != len(items) or any(record.state not in TERMINAL for record in records):
+            raise EngineUnavailable("the chunk does not know yet what became of all of its items")
+        return sorted(records, key=lambda record: record.index)
+
+    async def _write_results(self, task: ResultsTask, records: list[ItemRecord]) -> WrittenResults:
         items = await self._plans.items(task.tenant, task.job, task.chunk)
         results = [
-            result_of(items[record.index], record, self._delivery.prefix, task.job) for record in task.records
+            result_of(items[record.index], record, self._delivery.prefix, task.job) for record in records
         ]
         lines = to_lines(results)
         key = results_key(task.tenant, task.job, task.chunk)
         await self._control.put(key, lines, content_type="application/jsonl")
-        if task.submitted_at and (bought := bought_lines(task.job, items, task.records, results)):
+        if task.submitted_at and (bought := bought_lines(task.job, items, records, results)):
             await keep_lines(
                 self._control,
                 bought,
@@ -152,10 +167,10 @@ class Books:
                 job=task.job,
                 tenant=task.tenant,
                 chunk=0,
-                records=records,
                 submitted_at=task.summary.submitted_at,
                 schedule=task.schedule,
-            )
+            ),
+            records,
         )
         ended = task.summary.ended
         task.lines = written.lines

@@ -33,11 +33,20 @@ def bought_lines(
 ) -> bytes:
     """The lines of the index for what a chunk bought and got whole; none where it bought nothing."""
     bought = [
-        (record.call.request_sha256, result, items[record.index].renditions)
+        (digest, result, items[record.index].renditions)
         for record, result in zip(records, results, strict=True)
-        if record.call and record.call.request_sha256 and _whole(items[record.index], result)
+        if (digest := _digest(items[record.index], record)) and _whole(items[record.index], result)
     ]
     return index_lines(job, bought)
+
+
+def _digest(item: PlannedItem, record: ItemRecord) -> str | None:
+    """Of what was sent; only where images were sent with it does the record have to say it."""
+    if record.call is None or item.request is None:
+        return None
+    if record.call.request_sha256 is None and not item.request.references:
+        return request_hash(item.request, {})
+    return record.call.request_sha256
 
 
 def _whole(item: PlannedItem, result: ItemResult) -> bool:

@@ -236,11 +236,13 @@ class Images:
         mine.request_sha256 = digest
         counts = await self._store(task, place, mine, [image for _, image in images])
         lacking = await self._copy(place, mine, counts, [image for _, image in images])
+        # What the plan says too, or the record itself, is not told: histories keep what is told of each item.
+        plain = counts.request_sha256 == digest and not inputs_of(place)
         return ImageOutcome(
             kind="stored",
             paid_nano=mine.cost_nano,
-            request_id=mine.request_id,
-            call=counts,
+            request_id=None if counts.call == mine.call else mine.request_id,
+            call=counts.model_copy(update={"request_sha256": None}) if plain else counts,
             warnings=_warnings(mine, counts, wanted=len(place.item.names), asked=_format(place)) + lacking,
         )
 
@@ -338,7 +340,7 @@ async def _shielded(section: Coroutine[Any, Any, ImageOutcome]) -> ImageOutcome:
 def _look_first(task: ImageTask) -> bool:
     """Wherever this is not provably the first attempt at this item, it may have been bought already."""
     info = activity.info()
-    return task.look_first or info.attempt > 1 or info.workflow_run_id != task.run
+    return task.look_first or info.attempt > 1 or not (info.workflow_run_id or "").endswith(task.run)
 
 
 def _time_left(task: ImageTask, pulse: Pulse) -> float:
@@ -347,6 +349,11 @@ def _time_left(task: ImageTask, pulse: Pulse) -> float:
     if left < 0:
         raise NotSent("too_old")
     return left
+
+
+def inputs_of(place: Place) -> list[str]:
+    """The images that the item's call is given, by their references."""
+    return list(place.item.request.references) if place.item.request else []
 
 
 def _asked_to_cancel() -> bool:

@@ -24,12 +24,12 @@ from pathlib import Path
 
 import httpx2
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from benchmarks.processes import core_seconds
 from benchmarks.service import Service, service
 from imagemill.domain.job import JobSummary
 from imagemill.domain.messages import JOB, JobStart, Times, Workplace
+from imagemill.payloads import PAYLOADS
 from sandbox.stack import LocalStack, StackOptions
 
 JOBS = 100
@@ -114,7 +114,7 @@ async def main() -> None:
 
 async def acknowledging(stack: LocalStack, http: httpx2.AsyncClient) -> None:
     """Median milliseconds of a POST, and of a bare start of the same workflow type."""
-    client = await Client.connect(str(stack.addresses.temporal), data_converter=pydantic_data_converter)
+    client = await Client.connect(str(stack.addresses.temporal), data_converter=PAYLOADS)
     own = service(stack, http)
     posts, starts = [], []
     for number in range(WARM_UP + POSTS):

@@ -21,7 +21,6 @@ from temporalio.common import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
@@ -72,6 +71,7 @@ from imagemill.domain.pace import Pace, PoolNews
 from imagemill.domain.pool_messages import PACE_MEMO, POOL, POOL_NEWS, SET_LIMITS, PoolStart
 from imagemill.domain.tenant import AccountAsk, Caps, TenantAccount
 from imagemill.domain.webhook_messages import REDELIVER, WEBHOOK, WebhookStart, delivery_workflow_id
+from imagemill.payloads import PAYLOADS
 from imagemill.ports import FoundJobs, JobSearch, Life, Memo, QueueKind, QueueState
 from imagemill.settings import EngineSettings
 
@@ -93,7 +93,7 @@ async def connect(settings: EngineSettings, runtime: Runtime | None = None) -> C
         return await Client.connect(
             settings.address,
             namespace=settings.namespace,
-            data_converter=pydantic_data_converter,
+            data_converter=PAYLOADS,
             runtime=runtime,
         )
     except (RuntimeError, RPCError) as error:
@@ -174,12 +174,12 @@ class TemporalEngine:
             return None
         return Memo(told.memo.fields[name].data, going_on=told.status in _GOING_ON_CODES)
 
-    async def records(self, workflow_id: str) -> list[ItemRecord]:
+    async def records(self, workflow_id: str, seconds: float = QUERY_SECONDS) -> list[ItemRecord]:
         """The items that a running job or chunk knows of."""
         handle = self._client.get_workflow_handle(workflow_id)
         try:
             answer: RecordsAnswer = await handle.query(
-                RECORDS, result_type=RecordsAnswer, rpc_timeout=timedelta(seconds=QUERY_SECONDS)
+                RECORDS, result_type=RecordsAnswer, rpc_timeout=timedelta(seconds=seconds)
             )
         except WorkflowQueryFailedError:
             raise EngineUnavailable(f"{workflow_id} can't be asked just now") from None

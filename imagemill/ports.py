@@ -324,8 +324,11 @@ class Engine(Protocol):
     async def find_jobs(self, search: JobSearch, more: bytes = b"") -> FoundJobs:
         """Jobs by the engine's list, at most a thousand at once; it may be a moment behind."""
 
-    async def records(self, workflow_id: str) -> list[ItemRecord]:
-        """The items that a running job or chunk knows of. EngineUnavailable where no worker answers."""
+    async def records(self, workflow_id: str, seconds: float = 2.0) -> list[ItemRecord]:
+        """The items that a running job or chunk knows of.
+
+        EngineUnavailable where no worker answers within so many seconds.
+        """
 
     async def cancel_job(self, job: str) -> bool:
         """Tell a job to cancel. False: it has ended."""

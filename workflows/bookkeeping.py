@@ -54,7 +54,7 @@ class Bookkeeping:
     def outcome(self, record: ItemRecord, reservation: str, outcome: ImageOutcome) -> None:
         """Settle, write off or release, as the worker has told."""
         account, model = self._state.account, self.model(record.index)
-        attempt = self._attempt(reservation, outcome.code, outcome.request_id)
+        attempt = self._attempt(reservation, outcome.code, _request_id(reservation, outcome))
         if outcome.write_off:
             attempt.outcome, attempt.cost_nano = "written_off", attempt.reserved_nano
             account.write_off(reservation, model)
@@ -136,3 +136,9 @@ class Bookkeeping:
                 "imagemill_drift_calls", "Calls that cost more than was reserved for them"
             ).add(1, {"model": self.model(index)})
             workflow.logger.warning("a call cost more than its reservation", extra={"index": index})
+
+
+def _request_id(reservation: str, outcome: ImageOutcome) -> str | None:
+    if outcome.request_id is None and outcome.call and outcome.call.reservation == reservation:
+        return outcome.call.request_id
+    return outcome.request_id

@@ -154,14 +154,12 @@ class ChunkWorkflow:
     # --- steps --------------------------------------------------------------------------------
 
     async def _write_results(self) -> WrittenResults:
-        records = self.generation.state.records
         written: WrittenResults = await workflow.execute_activity(
             WRITE_RESULTS,
             ResultsTask(
                 job=self.place.job,
                 tenant=self.place.tenant,
                 chunk=self.chunk,
-                records=[records[index] for index in sorted(records)],
                 submitted_at=self.place.submitted_at,
                 schedule=self.place.schedule,
             ),

@@ -40,6 +40,9 @@ from workflows.trouble import Trouble
 STRIKES = 3
 """An item is given up after this many unknown outcomes: bought once, and again at most twice."""
 
+RUN_SIGNS = 8
+"""So much of a run's id, from its end, tells it from another one of the same workflow."""
+
 
 class Generation:
     """Runs the items of one chunk; its whole memory is ``state``."""
@@ -360,7 +363,7 @@ class Generation:
         record = self.state.records.setdefault(index, ItemRecord(index=index, state="running"))
         # The run is part of the name: a run that an operator has reset must not spend a reservation twice.
         number = len(record.attempts) + record.taken_back + 1
-        reservation = f"{self._run[-8:]}-{self.chunk}-{index}-{number}"
+        reservation = f"{self._run[-RUN_SIGNS:]}-{self.chunk}-{index}-{number}"
         self.books.reserve(index, reservation)
         self._running[index] = asyncio.create_task(self._generate(index, reservation))
 
@@ -399,7 +402,7 @@ class Generation:
             chunk=self.chunk,
             index=index,
             reservation=reservation,
-            run=self._run,
+            run=self._run[-RUN_SIGNS:],
             look_first=not self._first_run or bool(self.state.records[index].attempts),
             insists=self.state.insists,
             times=self.place.times,

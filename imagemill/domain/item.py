@@ -96,7 +96,9 @@ class CallRecord(BaseModel):
     as_set: bool = False
     """Its images carry the reservation in their names, since one conditional put can't name several."""
     request_sha256: str | None = None
-    """What was sent, input images included, as ``imagemill.domain.reuse`` hashes it."""
+    """What was sent, input images included, as ``imagemill.domain.reuse`` hashes it.
+
+    In a history only where input images were sent: the rest of it is in the plan."""
 
 
 class Attempt(BaseModel):

@@ -98,6 +98,14 @@ def gallery_workflow_id(job: str) -> str:
     return f"gallery/{job}"
 
 
+class Message(BaseModel):
+    """Written without the fields that have their default value, since each item of a job has a copy of it.
+
+    A default of such a model, or of one within it, is never changed: what was left out would be read as
+    something else.
+    """
+
+
 class Times(BaseModel):
     """The times that decide what is known of a call, in seconds; settings, so that tests can shrink them."""
 
@@ -160,7 +168,7 @@ class PlannedChunk(BaseModel):
     """Items that need no money, since an earlier item's images answer them."""
 
 
-class Plan(BaseModel):
+class Plan(Message):
     """What planning found."""
 
     estimate: Estimate | None = None
@@ -185,7 +193,7 @@ class ChunkTask(BaseModel):
     """Look in the store for what an earlier life of this chunk has bought."""
 
 
-class OpenedChunk(BaseModel):
+class OpenedChunk(Message):
     """What each item costs at most (-1: its row is bad), and what was found in the store already."""
 
     maxima_nano: list[int]
@@ -200,7 +208,7 @@ class OpenedChunk(BaseModel):
     records: list[ItemRecord] = Field(default_factory=list)
 
 
-class ImageTask(BaseModel):
+class ImageTask(Message):
     """Buy one item under one reservation."""
 
     job: str
@@ -209,13 +217,14 @@ class ImageTask(BaseModel):
     index: int
     reservation: str
     run: str
+    """The end of the id of the run that asks for it; the whole of it, where an earlier version asked."""
     look_first: bool = False
     insists: bool = False
     """Call, even if the account is known to be in trouble: somebody asks for it."""
     times: Times
 
 
-class ImageOutcome(BaseModel):
+class ImageOutcome(Message):
     """What came of it, where the outcome is known.
 
     ``paid_nano`` is what the call under this task's own reservation cost; None: no call was billed.
@@ -234,11 +243,12 @@ class ImageOutcome(BaseModel):
     wait: float | None = None
     """The call was not made, since the account is known to be in trouble; seconds until one is tried."""
     request_id: str | None = None
+    """None where ``call`` is its own, and has it."""
     call: CallRecord | None = None
     warnings: list[str] = Field(default_factory=list)
 
 
-class Found(BaseModel):
+class Found(Message):
     """What the store has of an item, if anything."""
 
     call: CallRecord | None = None
@@ -246,25 +256,26 @@ class Found(BaseModel):
     """What is missing beside its images."""
 
 
-class ResultsTask(BaseModel):
+class ResultsTask(Message):
     """Write a chunk's results file."""
 
     job: str
     tenant: str
     chunk: int
-    records: list[ItemRecord]
+    records: list[ItemRecord] | None = None
+    """None: the chunk is asked for them, so that its history holds each item's record but once."""
     submitted_at: datetime | None = None
     schedule: str | None = None
 
 
-class WrittenResults(BaseModel):
+class WrittenResults(Message):
     """The results file that was written."""
 
     sha256: str
     lines: list[ReportLine] = Field(default_factory=list)
 
 
-class ReportTask(BaseModel):
+class ReportTask(Message):
     """Write the job's report and its entry in the index; with it the results of a job of one item."""
 
     job: str
@@ -277,7 +288,7 @@ class ReportTask(BaseModel):
     schedule: str | None = None
 
 
-class InspectedChunk(BaseModel):
+class InspectedChunk(Message):
     """What the engine says of a chunk that has been silent."""
 
     running: bool
@@ -352,7 +363,7 @@ class ChunkStart(BaseModel):
     state: GenerationState | None = None
 
 
-class ChunkReport(BaseModel):
+class ChunkReport(Message):
     """A chunk's running totals: repeats and disorder are harmless, the highest sequence counts."""
 
     chunk: int
@@ -446,7 +457,7 @@ class JobStart(BaseModel):
     resume: JobProgress | None = None
 
 
-class GrantSignal(BaseModel):
+class GrantSignal(Message):
     """What a chunk was granted in all, ever, and what others have found out about maxima."""
 
     granted: int
@@ -492,7 +503,7 @@ class WebhookSignal(BaseModel):
     events: list[EventType] = Field(default_factory=list)
 
 
-class RecordsAnswer(BaseModel):
+class RecordsAnswer(Message):
     """The items of a running chunk that have ended or are under way."""
 
     records: list[ItemRecord]

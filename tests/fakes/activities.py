@@ -23,6 +23,7 @@ from imagemill.domain.messages import (
     OPEN_CHUNK,
     PLAN,
     RECONCILE,
+    RECORDS,
     REPORT,
     RESTORE_ACCOUNT,
     SAVE_ACCOUNT,
@@ -41,11 +42,13 @@ from imagemill.domain.messages import (
     PlanTask,
     Reconciled,
     ReconcileTask,
+    RecordsAnswer,
     ReportTask,
     Restored,
     ResultsTask,
     SaveTask,
     WrittenResults,
+    chunk_workflow_id,
 )
 from imagemill.domain.tenant import TenantAccount, job_of
 from imagemill.domain.webhook_messages import EMIT, EmitTask
@@ -217,7 +220,9 @@ class FakeActivities:
 
     @activity.defn(name=WRITE_RESULTS)
     async def write(self, task: ResultsTask) -> WrittenResults:
-        self.results[task.chunk] = task.records
+        chunk = activity.client().get_workflow_handle(chunk_workflow_id(task.job, task.chunk))
+        answer = await chunk.query(RECORDS, result_type=RecordsAnswer)
+        self.results[task.chunk] = sorted(answer.records, key=lambda record: record.index)
         return WrittenResults(sha256="cd" * 32)
 
     @activity.defn(name=INSPECT_CHUNK)

@@ -125,7 +125,7 @@ class MemoryEngine:
         summary = summary.believed(going_on=not search.cut_off)
         return FoundJob(job, summary, self.started.get(job, summary.submitted_at))
 
-    async def records(self, workflow_id: str) -> list[ItemRecord]:
+    async def records(self, workflow_id: str, seconds: float = 2.0) -> list[ItemRecord]:
         if self.unanswered:
             raise EngineUnavailable
         return self.known_records.get(workflow_id, [])

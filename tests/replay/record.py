@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from imagemill.domain.schedules import Spec
 from imagemill.domain.tenant import Caps
 from imagemill.domain.webhook_messages import delivery_workflow_id
 from imagemill.domain.webhooks import EVENTS
 from imagemill.engine import TemporalEngine
+from imagemill.payloads import PAYLOADS
 from sandbox.stack import LocalStack, StackOptions
 from tests.fakes.activities import FakeActivities, bought, bug, silent, until_cancelled, when
 from tests.replay.paths import MORE
@@ -182,7 +182,7 @@ async def main(names: list[str]) -> None:
         async with LocalStack(options) as stack:
             client = await Client.connect(
                 stack.environment["IMAGEMILL_TEMPORAL_ADDRESS"],
-                data_converter=pydantic_data_converter,
+                data_converter=PAYLOADS,
                 identity=NOBODY,
             )
             for story in (each for each in STORIES if not names or each.__name__ in names):

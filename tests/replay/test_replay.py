@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from temporalio.client import WorkflowHistory
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError, _Definition
 
 from imagemill.domain.messages import ACCOUNT
 from imagemill.domain.pool_messages import POOL
 from imagemill.domain.webhook_messages import WEBHOOK
+from imagemill.payloads import PAYLOADS
 from tests.workflows.mill import runner
 from worker import workflows
 
@@ -31,7 +31,7 @@ def replayer(*, versioned: bool = False) -> Replayer:
     return Replayer(
         workflows=workflows(versioned=versioned),
         workflow_runner=runner(),
-        data_converter=pydantic_data_converter,
+        data_converter=PAYLOADS,
     )
 
 

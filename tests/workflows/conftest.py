@@ -8,9 +8,9 @@ import pytest
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
+from imagemill.payloads import PAYLOADS
 from sandbox.stack import LocalStack, StackOptions
 
 
@@ -20,7 +20,7 @@ async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clie
     options = StackOptions(data_dir=tmp_path_factory.mktemp("engine"), parts={"temporal"})
     async with LocalStack(options) as stack:
         address = stack.environment["IMAGEMILL_TEMPORAL_ADDRESS"]
-        yield await Client.connect(address, data_converter=pydantic_data_converter)
+        yield await Client.connect(address, data_converter=PAYLOADS)
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ async def skipping() -> AsyncIterator[WorkflowEnvironment]:
     """The engine that skips time while nothing works; new for each test."""
     program = Path(sys.executable).parent / "temporal-test-server"
     async with await WorkflowEnvironment.start_time_skipping(
-        data_converter=pydantic_data_converter, test_server_existing_path=str(program)
+        data_converter=PAYLOADS, test_server_existing_path=str(program)
     ) as environment:
         keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
         await environment.client.operator_service.add_search_attributes(

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from imagemill.domain.errors import InvalidInput
 from imagemill.domain.places import schedule_key
 from imagemill.domain.schedules import Calendar, Overlap, Spec
+from imagemill.payloads import PAYLOADS
 from imagemill.ports import ScheduleChange
 from imagemill.schedules_engine import TemporalSchedules
 from sandbox.stack import LocalStack, StackOptions
@@ -241,4 +241,4 @@ async def test_what_passed_while_the_engine_was_away_is_run_when_it_is_back(tmp_
 
 async def _connect(stack: LocalStack) -> Client:
     address = stack.environment["IMAGEMILL_TEMPORAL_ADDRESS"]
-    return await Client.connect(address, data_converter=pydantic_data_converter)
+    return await Client.connect(address, data_converter=PAYLOADS)

@@ -403,11 +403,14 @@ async def test_nothing_takes_time_between_the_check_of_the_age_and_the_call(
         return "ab" * 32
 
     monkeypatch.setattr("activities.image.hash_of_sent", hashed)
-    outcome = await buy(Shop(), ScriptedProvider(), gate=Spy("w", (15, 300), time.time))
+    shop = Shop()
+    outcome = await buy(shop, ScriptedProvider(), gate=Spy("w", (15, 300), time.time))
 
     assert order == ["hash", "turn"]
     assert outcome.call
-    assert outcome.call.request_sha256 == "ab" * 32
+    assert outcome.call.request_sha256 is None, "the plan has all that was sent"
+    said = [(await shop.delivered.head(image)).metadata for image in shop.delivered.written]
+    assert "ab" * 32 in {each.get("imagemill-request") for each in said}
 
 
 @pytest.mark.parametrize("fails", [False, True])
