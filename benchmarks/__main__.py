@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import api, dashboard, fairness, latency, pace, planning, results
+from benchmarks import api, dashboard, fairness, latency, pace, planning, results, throughput
 
 Benchmark = Callable[[], Coroutine[Any, Any, Sequence[results.Row] | None]]
 
@@ -22,6 +22,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "planning": planning.main,
     "api": api.main,
     "dashboard": dashboard.main,
+    throughput.NAME: throughput.main,
 }
 
 
