@@ -52,8 +52,10 @@ class Provider:
             await self._tell()
 
     async def _tell(self) -> None:
-        # One after the other: an older plan that came later would undo the newer one.
-        async with self._telling, httpx2.AsyncClient(trust_env=False, timeout=10) as http:
+        # One after the other: an older plan that came later would undo the newer one. And patiently: on a
+        # busy machine a connection may take its time, which must not end a run of an hour.
+        line = httpx2.AsyncHTTPTransport(retries=5)
+        async with self._telling, httpx2.AsyncClient(transport=line, trust_env=False, timeout=30) as http:
             lines = [line for plan in self._plans.values() for line in plan]
             (await http.post(self._where, json=lines)).raise_for_status()
 
