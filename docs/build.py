@@ -1,4 +1,4 @@
-"""``python -m docs.build``: writes the generated pages of ``docs/reference/``, and figures into a page.
+"""``python -m docs.build``: writes the generated pages of ``docs/reference/``, and figures into pages.
 
 ``--check`` writes nothing: it names each generated page that is out of date and each relative link of any
 page that leads nowhere, each picture that no page shows, and each change of the HTTP API that would break a
@@ -27,6 +27,7 @@ from docs.compatibility import BASELINE, broken_clients
 from docs.figures import stale_figures, write_figures
 from docs.links import broken_links, picture_problems
 from docs.models_page import models_page
+from docs.performance import stale_results, write_results
 from imagemill import settings
 from imagemill.domain.errors import EXPLANATIONS
 
@@ -103,7 +104,8 @@ def stale_pages(root: Path, generated: Mapping[str, str]) -> list[str]:
 def check(root: Path, generated: Mapping[str, str]) -> list[str]:
     """All that is wrong with the documentation."""
     stale, clients = stale_pages(root, generated), broken_clients(root, generated[OPENAPI])
-    return stale + stale_figures(root) + clients + broken_links(root) + picture_problems(root)
+    filled = stale_figures(root) + stale_results(root)
+    return stale + filled + clients + broken_links(root) + picture_problems(root)
 
 
 def openapi() -> str:
@@ -241,6 +243,7 @@ def _write(root: Path, pages: Mapping[str, str]) -> None:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text, encoding="utf-8")
     write_figures(root)
+    write_results(root)
 
 
 if __name__ == "__main__":
