@@ -11,12 +11,25 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import api, dashboard, fairness, latency, pace, planning, results, throughput
+from benchmarks import (
+    api,
+    dashboard,
+    fairness,
+    latency,
+    pace,
+    planning,
+    recovery,
+    results,
+    throughput,
+    workers,
+)
 
 Benchmark = Callable[[], Coroutine[Any, Any, Sequence[results.Row] | None]]
 
 BENCHMARKS: Mapping[str, Benchmark] = {
     "latency": latency.main,
+    "workers": workers.main,
+    "recovery": recovery.main,
     "pace": pace.main,
     "fairness": fairness.main,
     "planning": planning.main,

@@ -26,6 +26,8 @@ import httpx2
 from temporalio.client import Client
 
 from benchmarks.processes import core_seconds
+from benchmarks.results import Row
+from benchmarks.rounds import Spread
 from benchmarks.service import Service, service
 from imagemill.domain.job import JobSummary
 from imagemill.domain.messages import JOB, JobStart, Times, Workplace
@@ -99,30 +101,35 @@ class OneApi:
         return int((await self._http.get(f"{self.url}/reads")).text)
 
 
-async def main() -> None:
+async def main() -> list[Row]:
     """Acknowledgements, then rounds of polls; ratios come last."""
     with tempfile.TemporaryDirectory() as folder:
         options = StackOptions(data_dir=Path(folder), speed=100.0)
         async with LocalStack(options) as stack, httpx2.AsyncClient(timeout=60) as http:
-            await acknowledging(stack, http)
+            rows = await acknowledging(stack, http)
             own = service(stack, http)
             jobs = [await own.submit(f"poll-{number}", 2) for number in range(JOBS)]
             await until_running(own, jobs)
             async with one_api(stack, http) as api:
-                await polling(api, jobs)
+                return rows + await polling(api, jobs)
 
 
-async def acknowledging(stack: LocalStack, http: httpx2.AsyncClient) -> None:
-    """Median milliseconds of a POST, and of a bare start of the same workflow type."""
+async def acknowledging(stack: LocalStack, http: httpx2.AsyncClient) -> list[Row]:
+    """Milliseconds of a POST, and of a bare start of the same workflow type."""
     client = await Client.connect(str(stack.addresses.temporal), data_converter=PAYLOADS)
     own = service(stack, http)
     posts, starts = [], []
     for number in range(WARM_UP + POSTS):
         posts.append(await _timed(own.submit(f"ack-{number}", 1)))
         starts.append(await _timed(_bare_start(client)))
-    post, start = (statistics.median(times[WARM_UP:]) * 1000 for times in (posts, starts))
-    ratio = post / start
-    print(f"api acknowledging ms: POST median {post:.1f}, bare start median {start:.1f}, ratio {ratio:.2f}")
+    post, start = (Spread.of([each * 1000 for each in times[WARM_UP:]]) for times in (posts, starts))
+    ratio = post.median / start.median
+    print(f"api acknowledging ms: POST {post.shown(1)}, bare start {start.shown(1)}, ratio {ratio:.2f}")
+    return [
+        Row.of("acknowledging a job", "POST", post, unit="ms"),
+        Row.of("acknowledging a job", "bare start of a workflow", start, unit="ms"),
+        Row.of("acknowledging a job", "POST over bare start", ratio),
+    ]
 
 
 async def _bare_start(client: Client) -> None:
@@ -148,7 +155,7 @@ async def until_running(own: Service, jobs: list[str]) -> None:
                 await asyncio.sleep(0.2)
 
 
-async def polling(api: OneApi, jobs: list[str]) -> None:
+async def polling(api: OneApi, jobs: list[str]) -> list[Row]:
     """Rounds of the same loads, side by side."""
     loads: dict[str, list[Measured]] = {}
     for _ in range(ROUNDS):
@@ -161,24 +168,26 @@ async def polling(api: OneApi, jobs: list[str]) -> None:
             ("polls, 200", api.load(list(tags))),
         ):
             loads.setdefault(name, []).append(await load)
+    rows: list[Row] = []
     for name, measured in loads.items():
-        rates = sorted(each.rate for each in measured)
+        rates = Spread.of([each.rate for each in measured])
+        rows.append(Row.of("answers", name, rates, unit="1/s"))
         reads, core = (
             statistics.median(each) for each in zip(*((m.reads, m.core) for m in measured), strict=True)
         )
         print(
-            f"api {name:18} a second: median {statistics.median(rates):6.0f}   min {rates[0]:6.0f}   "
-            f"max {rates[-1]:6.0f}   reads of jobs a second {reads:5.0f}   of a core {core:.2f}   "
+            f"api {name:18} a second: {rates.shown(0)}   "
+            f"reads of jobs a second {reads:5.0f}   of a core {core:.2f}   "
             f"answers {sorted({status for each in measured for status in each.answers})}"
         )
     for other in ("nothing, plain", "nothing, framework"):
         pairs = list(zip(loads["304, few jobs"], loads[other], strict=True))
-        ratios = [polls.rate / least.rate for polls, least in pairs]
-        cores = [polls.rate / polls.core / (least.rate / least.core) for polls, least in pairs]
-        print(
-            f"api 304, few jobs, over {other}: {statistics.median(ratios):.2f}; "
-            f"by processor time {statistics.median(cores):.2f}"
-        )
+        case = f"304, few jobs, over {other}"
+        ratios = Spread.of([polls.rate / least.rate for polls, least in pairs])
+        cores = Spread.of([polls.rate / polls.core / (least.rate / least.core) for polls, least in pairs])
+        print(f"api {case}: {ratios.shown()}; by processor time {cores.shown()}")
+        rows += [Row.of("answers", case, ratios), Row.of("answers by processor time", case, cores)]
+    return rows
 
 
 @asynccontextmanager

@@ -20,6 +20,8 @@ from playwright.async_api import async_playwright
 
 from benchmarks.planning import submission, write
 from benchmarks.processes import below, core_seconds, name_of
+from benchmarks.results import Row
+from benchmarks.rounds import Spread
 from benchmarks.service import Service, service
 from sandbox.stack import LocalStack, StackOptions
 
@@ -35,7 +37,7 @@ OPEN = 10
 SECONDS = 30.0
 
 
-async def main() -> None:
+async def main() -> list[Row]:
     """Pages first, then open browsers."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "catalog.csv"
@@ -48,9 +50,9 @@ async def main() -> None:
             await own.until_done(job, 900, images=READY)
             await own.limit(images_per_minute=RATE)
             await steer(own, http, f"{url}/v1/jobs/{job}/pause", "paused")
-            await pages(url, key, job)
+            rows = await pages(url, key, job)
             await steer(own, http, f"{url}/v1/jobs/{job}/resume", "running")
-            await browsers(url, key, job)
+            return rows + await browsers(url, key, job)
 
 
 async def submit(own: Service, http: httpx2.AsyncClient, url: str, key: str, path: Path) -> str:
@@ -72,8 +74,9 @@ async def steer(own: Service, http: httpx2.AsyncClient, verb: str, state: str) -
         await asyncio.sleep(0.2)
 
 
-async def pages(url: str, key: str, job: str) -> None:
+async def pages(url: str, key: str, job: str) -> list[Row]:
     """Milliseconds of each page."""
+    rows: list[Row] = []
     async with httpx2.AsyncClient(base_url=url, timeout=60, headers={"accept": "text/html"}) as http:
         answer = await http.post("/login", data={"key": key}, headers={"origin": url})
         assert answer.status_code == 303, answer.text
@@ -85,13 +88,15 @@ async def pages(url: str, key: str, job: str) -> None:
                 (await http.get(path)).raise_for_status()
                 times.append((time.perf_counter() - began) * 1000)
             shown = path.replace(job, "{job}")
+            rows.append(Row.of("a page", shown, Spread.of(times), unit="ms"))
             print(
                 f"dashboard {shown:18} ms: median {statistics.median(times):5.1f}   "
                 f"95 % below {sorted(times)[int(ASKED * 0.95) - 1]:5.1f}   most {max(times):5.1f}"
             )
+    return rows
 
 
-async def browsers(url: str, key: str, job: str) -> None:
+async def browsers(url: str, key: str, job: str) -> list[Row]:
     """Processor time of the API's process without open pages and with them."""
     async with async_playwright() as playwright:
         chromium = shutil.which("chromium")
@@ -110,6 +115,11 @@ async def browsers(url: str, key: str, job: str) -> None:
         f"dashboard: {OPEN} open pages of a running job: the API takes {before:.1%} of a core without them, "
         f"{with_pages:.1%} with them, {each:.2%} each"
     )
+    return [
+        Row.of("of a core, the API", "no page open", before * 100, unit="%"),
+        Row.of("of a core, the API", f"{OPEN} pages open", with_pages * 100, unit="%"),
+        Row.of("of a core, the API", "for each open page", each * 100, unit="%"),
+    ]
 
 
 async def core() -> float:

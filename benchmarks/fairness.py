@@ -4,13 +4,14 @@ Both tenants have the same weight. The image workers have `AT_ONCE` calls under 
 taken by the job of `HUGE` items when the small one comes.
 """
 
-import statistics
 import tempfile
 import time
 from pathlib import Path
 
 import httpx2
 
+from benchmarks.results import Row
+from benchmarks.rounds import Spread
 from benchmarks.service import Service, other_tenant, service
 from sandbox.stack import LocalStack, StackOptions
 
@@ -20,7 +21,7 @@ ROUNDS = 5
 AT_ONCE = 16
 
 
-async def main() -> None:
+async def main() -> list[Row]:
     """Rounds on the idle system, then the same while the huge job runs; the ratio comes last."""
     with tempfile.TemporaryDirectory() as folder:
         options = StackOptions(
@@ -41,12 +42,17 @@ async def main() -> None:
             busy = [await first_image(small, f"busy-{n}") for n in range(ROUNDS)]
             left = HUGE - (await huge.status(job))["items"]["succeeded"]
     print(f"fairness: {left} of {HUGE} items of the huge job were still to come at the end")
-    for name, seconds in (("idle", idle), ("busy", busy)):
-        print(
-            f"fairness {name} first image s: median {statistics.median(seconds):.2f}   "
-            f"min {min(seconds):.2f}   max {max(seconds):.2f}"
-        )
-    print(f"fairness busy over idle: {statistics.median(busy) / statistics.median(idle):.2f}")
+    spreads = {"idle": Spread.of(idle), "busy": Spread.of(busy)}
+    for name, spread in spreads.items():
+        print(f"fairness {name} first image s: {spread.shown()}")
+    ratio = spreads["busy"].median / spreads["idle"].median
+    print(f"fairness busy over idle: {ratio:.2f}")
+    return [
+        Row.of("until the first image", "idle system", spreads["idle"], unit="s"),
+        Row.of("until the first image", "beside the huge job", spreads["busy"], unit="s"),
+        Row.of("until the first image", "beside the huge job over idle", ratio),
+        Row.of("items of the huge job still to come at the end", f"of {HUGE:,}", left),
+    ]
 
 
 async def first_image(tenant: Service, word: str) -> float:

@@ -6,11 +6,13 @@ worker process and with three, and where it is unknown to the service.
 """
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
+from benchmarks.results import Row
 from benchmarks.service import service
 from sandbox.stack import LocalStack, StackOptions
 
@@ -26,13 +28,14 @@ CASES = {
 """What the operator states, and the number of worker processes."""
 
 
-async def main() -> None:
+async def main() -> list[Row]:
     """Each case once; the ratios come last."""
-    ratios = [f"pace {name:24} {await one(*case)}" for name, case in CASES.items()]
-    print("\n".join(ratios))
+    found = {name: await one(*case) for name, case in CASES.items()}
+    print("\n".join(f"pace {name:24} {told}" for name, told in found.items()))
+    return [row for name, told in found.items() for row in told.rows(name)]
 
 
-async def one(stated: str, workers: int) -> str:
+async def one(stated: str, workers: int) -> "Told":
     """One job; what became of its pace."""
     with tempfile.TemporaryDirectory() as folder:
         options = StackOptions(
@@ -52,16 +55,46 @@ async def one(stated: str, workers: int) -> str:
             return judge(await mill.ledger())
 
 
-def judge(ledger: dict[str, Any]) -> str:
-    """The ratio of the time to the ideal, and the share of calls that were refused."""
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of the pace of a job.
+
+    Attributes:
+        warm: images in the first minute.
+        rest: images after it.
+        ratio: the time that these took over the ideal.
+    """
+
+    warm: int
+    rest: int
+    refused: int
+    ratio: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.warm} images in the first minute, {self.rest} after it; "
+            f"{self.refused} refused ({self.share:.2%}); time over ideal: {self.ratio:.3f}"
+        )
+
+    @property
+    def share(self) -> float:
+        """Of all calls, those that were refused."""
+        return self.refused / (self.warm + self.rest + self.refused)
+
+    def rows(self, case: str) -> list[Row]:
+        """The same as figures."""
+        return [
+            Row.of("time over the ideal", case, self.ratio),
+            Row.of("images in the first minute", case, self.warm),
+            Row.of("refused", case, self.share * 100, unit="% of the calls"),
+        ]
+
+
+def judge(ledger: dict[str, Any]) -> Told:
+    """The ratio of the time to the ideal, and the calls that were refused."""
     entries = ledger["entries"]
     done = sorted(entry["time"] for entry in entries if entry["event"] == "answered")
     warm = [at for at in done if at <= done[0] + WARM_UP]
     rest = len(done) - len(warm)
     ratio = (done[-1] - warm[-1]) / (rest * 60 / LIMIT)
-    refused = sum(ledger["refused"].values())
-    share = refused / (len(done) + refused)
-    return (
-        f"{len(warm)} images in the first minute, {rest} after it; "
-        f"{refused} refused ({share:.2%}); time over ideal: {ratio:.3f}"
-    )
+    return Told(len(warm), rest, sum(ledger["refused"].values()), ratio)

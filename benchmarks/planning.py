@@ -34,6 +34,7 @@ from typing import Any
 import httpx2
 
 from benchmarks.processes import below, name_of, peak_of
+from benchmarks.results import Row
 from imagemill.domain.messages import PlannedChunk
 from sandbox.stack import LocalStack, StackOptions
 
@@ -53,20 +54,33 @@ class Measured:
     planned: float
     peaks: dict[str, int]
 
+    def figures(self) -> list[Row]:
+        """By the size, as points of curves."""
+        speeds = {"validated": self.rows / self.validated, "planned": self.rows / self.planned}
+        rows = [
+            Row.of("rows a second", case, speed, unit="1/s", at=self.rows) for case, speed in speeds.items()
+        ]
+        peaks = sorted(self.peaks.items())
+        return rows + [Row.of("peak memory", name, peak, unit="MiB", at=self.rows) for name, peak in peaks]
 
-async def main() -> None:
+
+async def main() -> list[Row]:
     """Measure every size, the smallest first."""
-    for rows in SIZES:
+    rows: list[Row] = []
+    for size in SIZES:
         with tempfile.TemporaryDirectory() as folder:
-            found = await measure(Path(folder), rows)
+            found = await measure(Path(folder), size)
+        rows += found.figures()
         print(
             f"planning {found.rows:>9,} rows, {found.size / 1e6:3.0f} MB: "
             f"accepted in {found.accepted:.1f} s, "
-            f"validated in {found.validated:6.1f} s ({rows / found.validated:6,.0f} rows/s), "
-            f"planned in {found.planned:6.1f} s ({rows / found.planned:6,.0f} rows/s)"
+            f"validated in {found.validated:6.1f} s ({size / found.validated:6,.0f} rows/s), "
+            f"planned in {found.planned:6.1f} s ({size / found.planned:6,.0f} rows/s)"
         )
         print("  peak MiB: " + ", ".join(f"{name} {peak}" for name, peak in sorted(found.peaks.items())))
     print(f"planning: the answer to the engine for 1,000,000 items has {answer_bytes():,} bytes")
+    rows.append(Row.of("answer to the engine", "for 1,000,000 items", answer_bytes(), unit="bytes"))
+    return rows
 
 
 async def measure(folder: Path, rows: int) -> Measured:

@@ -21,7 +21,7 @@ PAGE = "docs/reference/performance.md"
 PLOTS = "docs/reference/performance"
 KEPT = "benchmarks/kept"
 TARGETS = "targets"
-AXES = {"workers": "worker processes", "engine": "worker processes"}
+AXES = {"planning": "rows", "workers": "worker processes"}
 """What the places on a benchmark's curves are; of all others they are items."""
 
 _BLOCK = re.compile(r"(<!-- results (?P<name>[a-z0-9_-]+) -->\n).*?(<!-- end of results -->)", re.DOTALL)
