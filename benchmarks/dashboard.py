@@ -20,7 +20,7 @@ from playwright.async_api import async_playwright
 
 from benchmarks.planning import submission, write
 from benchmarks.processes import below, core_seconds, name_of
-from benchmarks.results import Row
+from benchmarks.results import Row, Skipped
 from benchmarks.rounds import Spread
 from benchmarks.service import Service, service
 from sandbox.stack import LocalStack, StackOptions
@@ -38,7 +38,12 @@ SECONDS = 30.0
 
 
 async def main() -> list[Row]:
-    """Pages first, then open browsers."""
+    """Pages first, then open browsers.
+
+    Raises:
+        Skipped: there is no browser.
+    """
+    await require_browser()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "catalog.csv"
         await asyncio.to_thread(write, path, ITEMS)
@@ -53,6 +58,14 @@ async def main() -> list[Row]:
             rows = await pages(url, key, job)
             await steer(own, http, f"{url}/v1/jobs/{job}/resume", "running")
             return rows + await browsers(url, key, job)
+
+
+async def require_browser() -> None:
+    """Find out before a stack is started."""
+    async with async_playwright() as playwright:
+        own = playwright.chromium.executable_path
+    if not shutil.which("chromium") and not await asyncio.to_thread(Path(own).exists):
+        raise Skipped("there is no chromium")
 
 
 async def submit(own: Service, http: httpx2.AsyncClient, url: str, key: str, path: Path) -> str:

@@ -40,9 +40,9 @@ class Curve:
     cases: Mapping[str, Sequence[Json]]
 
     @property
-    def picture(self) -> str:
-        """Its path from the root."""
-        return f"{PLOTS}/{self.name}.svg"
+    def picture(self) -> str | None:
+        """Its path from the root; None: a single place makes no curve."""
+        return f"{PLOTS}/{self.name}.svg" if len(self.places) > 1 else None
 
     @property
     def places(self) -> list[float]:
@@ -60,7 +60,7 @@ def stale_results(root: Path) -> list[str]:
     problems = [f"{PAGE}: has no place for the results of {name}" for name in kept if name not in shown]
     if text != _filled(text, kept):
         problems.append(f"{PAGE}: {_STALE}")
-    return problems + [f"{curve.picture}: {_STALE}" for curve in all_curves(kept) if _is_stale(root, curve)]
+    return problems + [f"{path.relative_to(root)}: {_STALE}" for path, _ in _stale_pictures(root, kept)]
 
 
 def write_results(root: Path) -> None:
@@ -70,21 +70,15 @@ def write_results(root: Path) -> None:
         return
     kept = kept_results(root)
     page.write_text(_filled(page.read_text(encoding="utf-8"), kept), encoding="utf-8")
-    for curve in all_curves(kept):
-        if _is_stale(root, curve):
-            (root / PLOTS).mkdir(exist_ok=True)
-            (root / curve.picture).write_text(draw(curve), encoding="utf-8")
+    for path, curve in _stale_pictures(root, kept):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(draw(curve), encoding="utf-8")
 
 
 def kept_results(root: Path) -> dict[str, Json]:
     """The kept results, by benchmark."""
     files = sorted((root / KEPT).glob("*.json"))
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
-
-
-def all_curves(kept: Mapping[str, Json]) -> list[Curve]:
-    """Of all benchmarks."""
-    return [curve for name, result in kept.items() for curve in curves(name, result)]
 
 
 def curves(name: str, result: Json) -> list[Curve]:
@@ -158,9 +152,14 @@ def _filled(text: str, kept: Mapping[str, Json]) -> str:
     return _BLOCK.sub(fill, text)
 
 
-def _is_stale(root: Path, curve: Curve) -> bool:
-    picture = root / curve.picture
-    return not picture.exists() or digest(curve) not in picture.read_text(encoding="utf-8")
+def _stale_pictures(root: Path, kept: Mapping[str, Json]) -> list[tuple[Path, Curve]]:
+    found = [curve for name, result in kept.items() for curve in curves(name, result)]
+    pictures = [(root / curve.picture, curve) for curve in found if curve.picture]
+    return [
+        (path, curve)
+        for path, curve in pictures
+        if not path.exists() or digest(curve) not in path.read_text(encoding="utf-8")
+    ]
 
 
 def _whence(result: Json) -> str:
@@ -181,14 +180,16 @@ def _singles(rows: Iterable[Json]) -> str:
 
 def _curve(curve: Curve) -> str:
     title = curve.figure + (f", {curve.unit}" if curve.unit else "")
-    picture = f"{Path(PLOTS).name}/{Path(curve.picture).name}"
     by_place = {case: {row["at"]: row for row in rows} for case, rows in curve.cases.items()}
     lines = [
         (shown(at), *(_value(rows[at]) if at in rows else "" for rows in by_place.values()))
         for at in curve.places
     ]
+    table = f"{title}:\n\n{_table((curve.axis, *curve.cases), lines)}"
+    if curve.picture is None:
+        return table
     alt = f"{title}, by {curve.axis}: {', '.join(curve.cases)}; the numbers are in the table below"
-    return f"![{alt}]({picture})\n\n{title}:\n\n{_table((curve.axis, *curve.cases), lines)}"
+    return f"![{alt}]({Path(curve.picture).relative_to(Path(PAGE).parent)})\n\n{table}"
 
 
 def _in_order(cases: Mapping[str, list[Json]]) -> dict[str, list[Json]]:

@@ -81,6 +81,15 @@ def test_results_that_the_page_does_not_show_are_named(root: Path) -> None:
     assert stale_results(root) == [f"{PAGE}: has no place for the results of other"]
 
 
+def test_a_single_place_has_a_table_and_no_picture(root: Path) -> None:
+    keep(root, "workers", row("slow", 1, 1_000_000))
+    write_results(root)
+
+    assert stale_results(root) == []
+    assert "| 1,000,000 | 1 |" in (root / PAGE).read_text()
+    assert not (root / PLOTS).exists()
+
+
 def test_what_was_not_measured_says_so() -> None:
     assert results_block("workers", None) == "Not measured yet."
     assert targets_block({"workers": result(row("one", 1))}) == (
