@@ -3,9 +3,10 @@
     python -m tests.chaos.soak --minutes 60 --out DIR [--seed N] [--pace SECONDS]
 
 Plays one long scenario by `tests.chaos.run`, whose checker judges every job, and then judges flatness by
-`tests.chaos.flat`. Ends with 0 if neither objects, and leaves `soak.json` beside the other evidence. A machine
-that is given more jobs than it gets done has ever more of them open, and memory grows with their number: on a
-busy one the pace has to be slower.
+`tests.chaos.flat`. Ends with 0 if neither objects, and leaves `soak.json` beside the other evidence.
+
+A machine that is given more jobs than it gets done has ever more of them open, and memory grows with their
+number: on a busy one the pace has to be slower.
 """
 
 import argparse
