@@ -1,11 +1,14 @@
-"""The process that renders: its memory is limited by the system, its time by who started it.
+"""The process that renders: its memory and its processor time are limited by the system.
 
-Speaks JSON lines: first ``{"templates": {...}, "where": ...}``, then a line for each batch: a list of what
-the templates see, answered by one list of the same length: ``{"texts": {...}}``, ``{"problem": "..."}``, or
-``{}`` for a row that is not chosen. A row may bring a template of its own, under ``template``.
+Speaks JSON lines: first ``{"templates": {...}, "where": ...}``, then a line for each batch,
+``{"seconds": ..., "rows": [...]}``: how much processor time it may take, and what the templates see. It is
+answered by one list, as long as the rows: ``{"texts": {...}}``, ``{"problem": "..."}``, or ``{}`` for a row
+that is not chosen. A row may bring a template of its own, under ``template``. A batch that takes more time
+ends the process without an answer.
 """
 
 import json
+import math
 import resource
 import sys
 from typing import Any
@@ -33,12 +36,21 @@ def main() -> None:
     templates = {name: environment.from_string(text) for name, text in setup["templates"].items()}
     where = environment.from_string(setup["where"]) if setup["where"] else None
     for line in sys.stdin:
+        batch = json.loads(line)
+        limit_time(batch["seconds"])
         answers = [
             render_own(environment, names) if OWN in names else render(templates, where, names)
-            for names in json.loads(line)
+            for names in batch["rows"]
         ]
         sys.stdout.write(json.dumps(answers) + "\n")
         sys.stdout.flush()
+
+
+def limit_time(seconds: int) -> None:
+    """From now on, so much of the processor's time, up to a second more: the system counts whole ones."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    most = math.ceil(used.ru_utime + used.ru_stime) + seconds
+    resource.setrlimit(resource.RLIMIT_CPU, (most, resource.RLIM_INFINITY))
 
 
 def render_own(environment: Environment, names: dict[str, Any]) -> dict[str, Any]:

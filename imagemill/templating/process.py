@@ -8,8 +8,11 @@ from typing import Any
 from imagemill.bounded_child import BoundedChild
 from imagemill.ports import Rendered, TemplateRenderer
 
-BATCH_SECONDS = 20.0
-ROW_SECONDS = 2.0
+BATCH_SECONDS = 20
+ROW_SECONDS = 2
+"""Of the processor's time, so that no row is blamed for a machine that has no time for it."""
+STUCK_SECONDS = 300.0
+"""By the clock: a child that has not answered by then will not, whatever the machine does."""
 MOST_DEATHS = 10
 """So many rows may take their renderer down before the rest is refused unrendered."""
 
@@ -17,7 +20,7 @@ MOST_SLOW_BATCHES = 10
 """So many batches may fail as a whole before nothing more is rendered."""
 LONGEST_ANSWER = 128 * 1024 * 1024
 
-_TOO_MUCH = f"the template takes more than {ROW_SECONDS:.0f} seconds or too much memory on this row"
+_TOO_MUCH = f"the template takes more than {ROW_SECONDS} seconds of work or too much memory on this row"
 _NO_MORE = f"the template took too much in {MOST_SLOW_BATCHES} batches of rows before this one"
 _GIVEN_UP = f"the template took too much on {MOST_DEATHS} rows before this one"
 
@@ -62,9 +65,10 @@ class ProcessRenderer:
             return {"problem": _TOO_MUCH}
         return answers[0]
 
-    async def _ask(self, rows: Sequence[Mapping[str, object]], seconds: float) -> list[dict[str, Any]] | None:
-        """The child's answers; None if it died or was too slow, and is gone."""
-        return await self._child.ask(json.dumps(list(rows)).encode() + b"\n", _read, seconds)
+    async def _ask(self, rows: Sequence[Mapping[str, object]], seconds: int) -> list[dict[str, Any]] | None:
+        """The child's answers; None if it died or took too much, and is gone."""
+        asked = json.dumps({"seconds": seconds, "rows": list(rows)}).encode() + b"\n"
+        return await self._child.ask(asked, _read, STUCK_SECONDS)
 
 
 async def _read(answer: asyncio.StreamReader) -> list[dict[str, Any]]:

@@ -1,6 +1,10 @@
 """Templates of those who mean harm: what they reach, what they cost, and that the next row is rendered."""
 
-from collections.abc import Mapping
+import asyncio
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -123,6 +127,59 @@ async def test_half_a_character_is_a_problem_of_its_row() -> None:
 async def test_an_error_repeats_little_of_its_row() -> None:
     [found] = await render("{{ row.a | divided_by: row.long }}", {"a": "1", "long": "secret " * 1000})
     assert found.texts or len(found.problem or "") <= 300
+
+
+async def test_a_row_is_not_blamed_for_a_machine_that_has_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "BATCH_SECONDS", 1)
+    renderer = process.ProcessRenderer({"t": "{{ row.a }}"}, None)
+    try:
+        await renderer.render([{"row": GOOD}])
+        os.kill(child_of(renderer), signal.SIGSTOP)
+        answering = asyncio.create_task(renderer.render([{"row": GOOD}]))
+        late, _ = await asyncio.wait([answering], timeout=1.5)
+        os.kill(child_of(renderer), signal.SIGCONT)
+        assert not late
+        assert await answering == [Rendered(texts={"t": "x"})]
+    finally:
+        await renderer.close()
+
+
+async def test_a_batch_that_takes_too_much_time_is_rendered_row_by_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(process, "BATCH_SECONDS", 0)  # and what is left of the second that has begun
+    renderer = process.ProcessRenderer({"t": LOOP + "{{ i | times: 2 }}{% endfor %}"}, None)
+    alone: list[int] = []
+    ask = renderer._ask
+
+    async def counted(rows: Sequence[Mapping[str, object]], seconds: int) -> list[dict[str, Any]] | None:
+        alone.append(len(rows))
+        return await ask(rows, seconds)
+
+    monkeypatch.setattr(renderer, "_ask", counted)
+    try:
+        found = await renderer.render([{"row": {}}] * 40)
+    finally:
+        await renderer.close()
+    assert all(row.texts for row in found)
+    assert alone == [40] + [1] * 40
+
+
+async def test_a_child_that_is_stuck_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "STUCK_SECONDS", 0.2)
+    renderer = process.ProcessRenderer({"t": "{{ row.a }}"}, None)
+    try:
+        monkeypatch.setattr(renderer._child, "_command", ("sleep", "60"))
+        [found] = await renderer.render([{"row": GOOD}])
+        assert found.problem
+    finally:
+        await renderer.close()
+
+
+def child_of(renderer: process.ProcessRenderer) -> int:
+    pid = renderer._child.pid
+    assert pid
+    return pid
 
 
 async def test_templates_that_fail_batch_after_batch_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
